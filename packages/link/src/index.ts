@@ -1,0 +1,1 @@
+export { type Netif, type NetifUp, NO_OFFLOAD, type Offload } from './netif.ts';

@@ -1,0 +1,54 @@
+import type { Memory, Packet } from '@qanat/bytes';
+
+/** Offloads that were agreed on with the other side of the device. */
+export interface Offload {
+  /** The stack may leave the transport checksum blank (PACKET_CSUM_BLANK). */
+  readonly txChecksum: boolean;
+  /** Largest TCP super-segment the device takes (GSO), 0 for none. */
+  readonly gsoMaxBytes: number;
+}
+
+/**
+ * A network device: Ethernet frames in machine memory, no promises, no queues of its own beyond its ring.
+ *
+ * Sending: `allocate`, fill the frame from `packet.addr` on, `transmit`, and `flush` once per batch. When `allocate`
+ * returns null the device is full; it calls `transmitReady` when there is room again.
+ * Receiving: the device calls `receive` for each frame of a batch, then `receiveDone` once.
+ */
+export interface Netif {
+  readonly name: string;
+  /** Six bytes. */
+  readonly mac: Uint8Array;
+  /** Largest IP packet in bytes. */
+  readonly mtu: number;
+  readonly memory: Memory;
+  readonly offload: Offload;
+  /**
+   * A buffer for a frame of at most `frameBytes` (Ethernet header included, up to mtu + 14, or gsoMaxBytes + 14),
+   * contiguous. `packet.addr` is even and points to where the Ethernet header goes. Never fails for want of
+   * anything but room in the device. The packet is the caller's until `transmit` or `release`.
+   */
+  allocate(frameBytes: number): Packet | null;
+  /** Queues a frame of `packet.len` bytes at `packet.addr`. Cannot fail; ownership goes to the device. */
+  transmit(packet: Packet): void;
+  /** Gives back an allocated packet that shall not be sent. */
+  release(packet: Packet): void;
+  /** Publishes what was queued, and notifies the other side if it asked for it. */
+  flush(): void;
+  /** Says who gets the frames. Called once, before traffic. */
+  attach(up: NetifUp): void;
+  close(): void;
+}
+
+/** The stack as a device sees it. */
+export interface NetifUp {
+  /** A frame has come. It may be used (and overwritten) until the call returns. `packet.arrivedUs` is set. */
+  receive(packet: Packet): void;
+  /** A batch of frames ends: time for acknowledgements and output. */
+  receiveDone(): void;
+  /** A device that was full has room again. */
+  transmitReady(): void;
+}
+
+/** No offloads at all. */
+export const NO_OFFLOAD: Offload = { txChecksum: false, gsoMaxBytes: 0 };

@@ -1,0 +1,1 @@
+export type { TcpObserver, WindowState } from './observer.ts';
