@@ -1,1 +1,2 @@
-export {};
+export * from './mac.ts';
+export * from './wire.ts';

@@ -1,1 +1,3 @@
-export {};
+export * from './address.ts';
+export * from './header-check.ts';
+export * from './wire.ts';
