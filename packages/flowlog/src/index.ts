@@ -1,1 +1,12 @@
-export {};
+export { FlowLog, type FlowLogHandle } from './flow-log.ts';
+export { DEFAULT_RECORDS, FlowRecorder, type FlowRecorderOptions, MAX_RECORDS } from './flow-recorder.ts';
+export {
+  type FlowRecord,
+  OP_RX,
+  OP_TX,
+  OP_WND,
+  RECORD_BYTES,
+  type SegmentRecord,
+  type WindowRecord,
+} from './record.ts';
+export { formatText2013, parseText2013, type Text2013, text2013Chunks } from './text-2013.ts';
