@@ -1,1 +1,2 @@
+export * from './toolstack/index.ts';
 export * from './xenstore/index.ts';
