@@ -1,0 +1,82 @@
+import type { Memory, Packet, PageAllocator } from '@qanat/bytes';
+import type { Clock, TimerQueue } from '@qanat/clock';
+import type { FabricPort } from './fabric-port.ts';
+import { FramePool } from './frame-pool.ts';
+
+/** What a link made of software lives on. */
+export interface FabricOptions {
+  /** Where the frames are; both (all) ends share it. */
+  readonly memory: Memory;
+  /** Where the buffers come from. */
+  readonly pages: PageAllocator;
+  readonly clock: Clock;
+  /** Delivers the frames: nothing is ever handed up from within `transmit` or `flush`. */
+  readonly timers: TimerQueue;
+  /** Largest IP packet in bytes, 68 to 65535. Default 1500. */
+  readonly mtu?: number;
+}
+
+/** RFC 791: every internet module must take 68 bytes without fragmentation. */
+const MIN_MTU = 68;
+const MAX_MTU = 65_535;
+const DEFAULT_MTU = 1500;
+
+/** What joins ports: it owns their buffers and decides who gets a frame. */
+export abstract class Fabric {
+  readonly memory: Memory;
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  readonly mtu: number;
+  readonly pool: FramePool;
+  readonly ports: FabricPort[] = [];
+  /** Ports whose `allocate` failed and that still wait for room. */
+  waitingPorts = 0;
+
+  /**
+   * @param options see there. @param buffers most frames that are in all ports' hands and queues together.
+   * @throws RangeError for an impossible MTU. @throws Error when there are no pages.
+   */
+  protected constructor(options: FabricOptions, buffers: number) {
+    const mtu = options.mtu ?? DEFAULT_MTU;
+    if (!(Number.isInteger(mtu) && mtu >= MIN_MTU && mtu <= MAX_MTU)) {
+      throw new RangeError(`an MTU of ${mtu}: it must be an integer in ${MIN_MTU}..${MAX_MTU}`);
+    }
+    this.memory = options.memory;
+    this.clock = options.clock;
+    this.timers = options.timers;
+    this.mtu = mtu;
+    this.pool = new FramePool(options.memory, options.pages, mtu, buffers);
+  }
+
+  /** Takes over a queued frame of `from`: hands it to a port's `accept`, or gives it back. */
+  abstract forward(from: FabricPort, packet: Packet, nowUs: number): void;
+
+  /** A buffer comes home. */
+  giveBack(packet: Packet): void {
+    this.pool.give(packet);
+    this.ports[this.pool.owner[packet.token]!]!.held--;
+    if (this.waitingPorts > 0) this.#wakeWaiting();
+  }
+
+  /** A second buffer with the same frame, on the account of the same port; null when that has none left. */
+  copy(packet: Packet): Packet | null {
+    const owner = this.ports[this.pool.owner[packet.token]!]!;
+    const copy = owner.takeBuffer();
+    if (copy === null) return null;
+    copy.set(copy.addr, packet.len);
+    copy.flags = packet.flags;
+    this.memory.kernel.copy(copy.addr, packet.addr, packet.len);
+    this.pool.queue(copy);
+    return copy;
+  }
+
+  /** The buffers' pages go back when the last port has closed. */
+  portClosed(): void {
+    if (this.ports.every((port) => port.closed)) this.pool.close();
+  }
+
+  #wakeWaiting(): void {
+    const nowUs = this.clock.now();
+    for (const port of this.ports) if (port.waiting) port.wake(nowUs);
+  }
+}
