@@ -1,4 +1,5 @@
 import { TypeScriptKernel } from './kernel-typescript.ts';
+import { WasmKernel } from './kernel-wasm.ts';
 import type { Memory } from './memory.ts';
 
 export type KernelKind = 'wasm' | 'typescript';
@@ -22,8 +23,7 @@ export interface Kernel {
 
 /** @returns the kernel of that kind over `memory`. @throws Error when WASM is asked for and refused. */
 export function createKernel(kind: KernelKind, memory: KernelMemory): Kernel {
-  void kind;
-  return new TypeScriptKernel(memory);
+  return kind === 'wasm' ? new WasmKernel(memory) : new TypeScriptKernel(memory);
 }
 
 /** What a kernel needs of a memory (which is still under construction when its kernel is made). */

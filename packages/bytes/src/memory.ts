@@ -61,7 +61,7 @@ export class Memory {
   /**
    * Makes a zeroed memory.
    * @throws RangeError when the size is not in 1..MAX_MEMORY_BYTES or cannot be had.
-   * @throws Error when it shall be shared and SharedArrayBuffer is missing.
+   * @throws Error when it shall be shared and SharedArrayBuffer is missing, or when WASM is asked for and refused.
    */
   static create(options: MemoryOptions): Memory {
     const { bytes, shared = false, kernel = 'auto' } = options;
@@ -71,6 +71,7 @@ export class Memory {
     if (shared && typeof SharedArrayBuffer === 'undefined') {
       throw new Error('SharedArrayBuffer is missing: threads need it (in a browser: cross-origin isolation)');
     }
+    if (kernel === 'wasm' && typeof WebAssembly === 'undefined') throw new Error('WebAssembly is missing');
     const wasmPages = Math.ceil(bytes / WASM_PAGE_BYTES);
     if (kernel !== 'typescript' && typeof WebAssembly !== 'undefined') {
       try {
