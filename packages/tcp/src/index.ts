@@ -1,1 +1,20 @@
+export {
+  CONGESTION_NAMES,
+  type CongestionName,
+  DEFAULT_TCP_CONFIG,
+  MAX_BUFFER_BYTES,
+  type TcpConfig,
+  tcpConfig,
+} from './config.ts';
+export type { CongestionControl, CongestionState } from './congestion.ts';
+export type { Connection, ConnectionUser } from './connection.ts';
+export { type TcpInfo, tcpInfo } from './info.ts';
+export type { Listener, OnConnection } from './listener.ts';
+export type { TcpNetwork, TcpPath } from './network.ts';
 export type { TcpObserver, WindowState } from './observer.ts';
+export { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
+export * from './state.ts';
+export { TcpStats } from './stats.ts';
+export { Tcp, type TcpLayerOptions } from './tcp.ts';
+export * as user from './user.ts';
+export * from './wire.ts';

@@ -1,0 +1,63 @@
+import type { Connection } from './connection.ts';
+import { sendAck } from './output.ts';
+import type { Segment } from './segment.ts';
+import { seqDiff, seqGt, seqLeq, seqLt } from './seq.ts';
+import { RST } from './wire.ts';
+
+/** RFC 7323 section 5.5: after 24 days the saved timestamp may have wrapped and says nothing. */
+const PAWS_IDLE_US = 24 * 86_400 * 1e6;
+
+/**
+ * The four cases of RFC 9293 section 3.10.7.4 (first check): does any part of the segment lie in the window?
+ * A pure segment at the right edge of a window that just closed is accepted too, as its ACK and RST count (MUST-66).
+ */
+export function inWindow(c: Connection, segment: Segment): boolean {
+  const window = seqDiff(c.rcvAdv, c.rcvNxt);
+  const offset = seqDiff(segment.seq, c.rcvNxt);
+  if (segment.len === 0) return window === 0 ? offset === 0 : offset >= 0 && offset < window;
+  if (window === 0) return false;
+  const endOffset = (offset + segment.len) | 0;
+  return offset < window && endOffset > 0;
+}
+
+/** PAWS, RFC 7323 section 5.3 (R1): an older timestamp on anything but a RST means an old duplicate. */
+export function failsPaws(c: Connection, segment: Segment): boolean {
+  if (!c.timestampsOk || !segment.options.hasTimestamps || segment.flags & RST) return false;
+  if (((segment.options.tsVal - c.tsRecent) | 0) >= 0) return false;
+  return c.tcp.nowUs - c.tsRecentUs < PAWS_IDLE_US;
+}
+
+/** TS.Recent, RFC 7323 section 4.3: from a segment that covers Last.ACK.sent. */
+export function noteTimestamp(c: Connection, segment: Segment): void {
+  const options = segment.options;
+  if (!c.timestampsOk || !options.hasTimestamps) return;
+  if (seqLeq(segment.seq, c.lastAckSent) && ((options.tsVal - c.tsRecent) | 0) >= 0) {
+    c.tsRecent = options.tsVal;
+    c.tsRecentUs = c.tcp.nowUs;
+  }
+}
+
+/**
+ * Answers a segment that cannot be accepted with an ACK, RFC 9293 section 3.10.7.4 and RFC 5961. Answers to segments
+ * without data are limited in rate (section 7 there); those to data never, or a lossy link would crawl.
+ */
+export function challengeAck(c: Connection, segment: Segment): void {
+  const { stats, nowUs } = c.tcp;
+  if (segment.bytes === 0) {
+    if (nowUs - c.challengeAtUs < c.config.challengeAckIntervalUs) {
+      stats.TCPACKSkippedChallenge++;
+      return;
+    }
+    c.challengeAtUs = nowUs;
+  }
+  stats.TCPChallengeACK++;
+  sendAck(c);
+}
+
+/** RFC 2883: a segment that brought nothing new is reported as a D-SACK block. */
+export function noteDuplicate(c: Connection, segment: Segment): void {
+  if (!c.sackOk || segment.bytes === 0) return;
+  const end = (segment.seq + segment.bytes) | 0;
+  c.dsackLeft = segment.seq;
+  c.dsackRight = seqGt(end, c.rcvNxt) && seqLt(segment.seq, c.rcvNxt) ? c.rcvNxt : end;
+}

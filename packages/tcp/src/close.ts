@@ -1,0 +1,72 @@
+import { NEVER } from '@qanat/clock';
+import { type Connection, EVENT_CLOSE } from './connection.ts';
+import { sendReset } from './output.ts';
+import { CLOSED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
+
+/** The end of a connection, whatever the cause: it leaves the demultiplexer, its buffers go back, the user is told. */
+export function finish(c: Connection, error: TcpErrorCode | undefined): void {
+  if (c.state === CLOSED) return;
+  const { stats } = c.tcp;
+  if (error !== undefined) {
+    if (c.state === SYN_SENT || c.state === SYN_RECEIVED) stats.AttemptFails++;
+    else if (error === 'ECONNRESET') stats.EstabResets++;
+  }
+  c.state = CLOSED;
+  c.error = error;
+  c.rtoAtUs = NEVER;
+  c.delayedAckAtUs = NEVER;
+  c.keepAliveAtUs = NEVER;
+  c.lifeAtUs = NEVER;
+  c.persisting = false;
+  c.ackNow = false;
+  c.rearm();
+  c.rtx.clear();
+  c.snd.release();
+  // What came before an orderly end may still be read.
+  if (c.orphaned || c.rcv.readable === 0) c.rcv.release();
+  c.tcp.forget(c);
+  const { parent } = c;
+  if (parent !== undefined) {
+    c.parent = undefined;
+    parent.failed(c);
+    return;
+  }
+  if (!c.userClosed) {
+    c.userClosed = true;
+    c.raise(EVENT_CLOSE);
+  }
+}
+
+/** Gives the connection up. @param tell whether the peer gets a RST. */
+export function abort(c: Connection, error: TcpErrorCode | undefined, tell: boolean): void {
+  if (c.state === CLOSED) return;
+  if (tell && c.state !== SYN_SENT && c.state !== TIME_WAIT) sendReset(c);
+  finish(c, error);
+}
+
+/** TIME-WAIT: 2 MSL from now. Buffers are not needed any more, what can be read can still be read. */
+export function enterTimeWait(c: Connection): void {
+  if (c.state !== TIME_WAIT) c.tcp.stats.TW++;
+  c.state = TIME_WAIT;
+  c.rtoAtUs = NEVER;
+  c.keepAliveAtUs = NEVER;
+  c.persisting = false;
+  c.rtx.clear();
+  c.snd.release();
+  if (c.rcv.readable === 0) c.rcv.release();
+  restartTimeWait(c);
+  // For the user it is over: only the port waits.
+  if (!c.userClosed) {
+    c.userClosed = true;
+    c.raise(EVENT_CLOSE);
+  }
+}
+
+export function restartTimeWait(c: Connection): void {
+  c.lifeAtUs = c.tcp.nowUs + c.config.timeWaitUs;
+}
+
+/** FIN-WAIT-2 of a connection that nobody holds any more does not wait for ever (Linux: tcp_fin_timeout). */
+export function limitFinWait2(c: Connection): void {
+  if (c.state === FIN_WAIT_2 && c.orphaned) c.lifeAtUs = c.tcp.nowUs + c.config.finTimeoutUs;
+}

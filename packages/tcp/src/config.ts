@@ -1,0 +1,116 @@
+/** Every tunable of TCP, with Linux's default where Linux has one (its sysctl in brackets). Times in microseconds. */
+export interface TcpConfig {
+  /** Send buffer in bytes, up to MAX_BUFFER_BYTES. */
+  readonly sndBuf: number;
+  /** Receive buffer in bytes, up to MAX_BUFFER_BYTES; the window never exceeds it. */
+  readonly rcvBuf: number;
+  /** Largest MSS to announce and to send, before options; 0 takes it from the path (MTU - 40). */
+  readonly mss: number;
+  /** RFC 7323 timestamps [tcp_timestamps]. */
+  readonly timestamps: boolean;
+  /** RFC 7323 window scaling [tcp_window_scaling]. */
+  readonly windowScaling: boolean;
+  /** RFC 2018 selective acknowledgments [tcp_sack]. */
+  readonly sack: boolean;
+  /** Congestion control by name [tcp_congestion_control]. */
+  readonly congestion: CongestionName;
+  /** Initial congestion window in segments, RFC 6928. */
+  readonly initialCwnd: number;
+  /** No Nagle (TCP_NODELAY). */
+  readonly noDelay: boolean;
+  /** Longest an acknowledgment is held back, below the 500 ms of RFC 9293 [40 ms]. */
+  readonly delayedAckUs: number;
+  /** Segments that are acknowledged at once at the start of a connection [16]. */
+  readonly quickAcks: number;
+  /** RTO before the first measurement, RFC 6298 (2.1). */
+  readonly initialRtoUs: number;
+  /** Least variance term: RTO = SRTT + max(4 RTTVAR, minRto), as Linux has it [200 ms]. */
+  readonly minRtoUs: number;
+  /** Upper bound of the RTO, RFC 6298 (2.5) [120 s]. */
+  readonly maxRtoUs: number;
+  /** Retransmissions of a SYN [tcp_syn_retries]. */
+  readonly synRetries: number;
+  /** Retransmissions of a SYN-ACK [tcp_synack_retries]. */
+  readonly synAckRetries: number;
+  /** R2 as retransmissions of data [tcp_retries2]: the connection is given up after them. */
+  readonly retries2: number;
+  /** RFC 5482 user timeout, 0 for none (R2 rules). */
+  readonly userTimeoutUs: number;
+  /** Duplicate acknowledgments that mean loss [tcp_reordering]. */
+  readonly dupThresh: number;
+  /** Keepalive probes (off by default: MUST-25). */
+  readonly keepAlive: boolean;
+  readonly keepAliveIdleUs: number;
+  readonly keepAliveIntervalUs: number;
+  readonly keepAliveProbes: number;
+  /** 2 MSL: how long TIME-WAIT lasts [60 s]. */
+  readonly timeWaitUs: number;
+  /** How long a fully closed connection waits in FIN-WAIT-2 [tcp_fin_timeout]. */
+  readonly finTimeoutUs: number;
+  /** Least time between challenge ACKs that carry no data, RFC 5961 section 7 [tcp_invalid_ratelimit]. */
+  readonly challengeAckIntervalUs: number;
+  /** Slow start again after an idle RTO, RFC 2861 [tcp_slow_start_after_idle]. */
+  readonly slowStartAfterIdle: boolean;
+}
+
+export type CongestionName = 'cubic' | 'newreno' | 'none';
+
+export const MAX_BUFFER_BYTES = 16 * 1024 * 1024;
+
+export const DEFAULT_TCP_CONFIG: TcpConfig = {
+  sndBuf: 1024 * 1024,
+  rcvBuf: 1024 * 1024,
+  mss: 0,
+  timestamps: true,
+  windowScaling: true,
+  sack: true,
+  congestion: 'cubic',
+  initialCwnd: 10,
+  noDelay: false,
+  delayedAckUs: 40_000,
+  quickAcks: 16,
+  initialRtoUs: 1_000_000,
+  minRtoUs: 200_000,
+  maxRtoUs: 120_000_000,
+  synRetries: 6,
+  synAckRetries: 5,
+  retries2: 15,
+  userTimeoutUs: 0,
+  dupThresh: 3,
+  keepAlive: false,
+  keepAliveIdleUs: 7_200_000_000,
+  keepAliveIntervalUs: 75_000_000,
+  keepAliveProbes: 9,
+  timeWaitUs: 60_000_000,
+  finTimeoutUs: 60_000_000,
+  challengeAckIntervalUs: 500_000,
+  slowStartAfterIdle: true,
+};
+
+/**
+ * Fills in defaults and checks ranges.
+ * @throws RangeError naming the tunable, its value and its range.
+ */
+export function tcpConfig(partial: Partial<TcpConfig> = {}, base: TcpConfig = DEFAULT_TCP_CONFIG): TcpConfig {
+  const config = { ...base, ...partial };
+  range(config, 'sndBuf', 1, MAX_BUFFER_BYTES);
+  range(config, 'rcvBuf', 1, MAX_BUFFER_BYTES);
+  if (config.mss !== 0) range(config, 'mss', 48, 65495);
+  range(config, 'initialCwnd', 1, 1000);
+  range(config, 'delayedAckUs', 0, 499_999);
+  range(config, 'dupThresh', 1, 300);
+  range(config, 'initialRtoUs', 1, config.maxRtoUs);
+  if (!CONGESTION_NAMES.includes(config.congestion)) {
+    throw new RangeError(`congestion '${config.congestion}' is unknown: use ${CONGESTION_NAMES.join(', ')}`);
+  }
+  return config;
+}
+
+export const CONGESTION_NAMES: readonly CongestionName[] = ['cubic', 'newreno', 'none'];
+
+function range(config: TcpConfig, key: keyof TcpConfig, least: number, most: number): void {
+  const value = config[key];
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+    throw new RangeError(`${key} ${String(value)} must be in ${least}..${most}`);
+  }
+}

@@ -1,0 +1,328 @@
+import type { Memory, PageAllocator } from '@qanat/bytes';
+import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
+import type { TcpConfig } from './config.ts';
+import { type CongestionControl, type CongestionState, createCongestionControl } from './congestion.ts';
+import type { TcpPath } from './network.ts';
+import type { TcpObserver, WindowState } from './observer.ts';
+import { type SynOptions, TIMESTAMPS_BYTES } from './options.ts';
+import { ReceiveQueue } from './receive-queue.ts';
+import { RetransmitQueue } from './retransmit-queue.ts';
+import { RttEstimator } from './rtt.ts';
+import { SendQueue } from './send-queue.ts';
+import { CA_OPEN, CA_RECOVERY, CLOSED, stateName, type TcpErrorCode, type TcpState } from './state.ts';
+import type { TcpStats } from './stats.ts';
+
+/** Who uses a connection. Calls come at the end of a batch of segments or a timer, never from within a user call. */
+export interface ConnectionUser {
+  onConnect(): void;
+  /** There is something to read. */
+  onReadable(): void;
+  /** A write that was refused (in part) would get further now. */
+  onWritable(): void;
+  /** The peer has sent its FIN and everything before it is in the receive queue. */
+  onEnd(): void;
+  /** The connection is over; `error` is undefined after an orderly close. The last call. */
+  onClose(error: TcpErrorCode | undefined): void;
+}
+
+/** Who hands out connections that peers open: a listener. */
+export interface ConnectionParent {
+  /** The handshake is complete. */
+  established(c: Connection): void;
+  /** It ended before. */
+  failed(c: Connection): void;
+}
+
+/** What a connection needs of the layer it belongs to. */
+export interface TcpContext {
+  readonly memory: Memory;
+  readonly pages: PageAllocator;
+  readonly timers: TimerQueue;
+  readonly stats: TcpStats;
+  /** Time of the batch being processed, in microseconds. */
+  readonly nowUs: number;
+  /** Scratch of `markSacks`: when the newest of the segments just SACKed was sent. */
+  sackSentUs: number;
+  /** Scratch for the options of a SYN. */
+  readonly synOptions: SynOptions;
+  /** The clock itself, for the flow log. */
+  readClock(): number;
+  /** Asks for a turn (events, output) at the end of the batch. */
+  touch(c: Connection): void;
+  /** The device is full: asks for a turn when it has room. */
+  blockOnDevice(c: Connection): void;
+  /** Takes a closed connection out of the demultiplexer. */
+  forget(c: Connection): void;
+  connectionTimer(c: Connection): void;
+}
+
+export const EVENT_CONNECT = 1;
+export const EVENT_READABLE = 2;
+export const EVENT_WRITABLE = 4;
+export const EVENT_END = 8;
+export const EVENT_CLOSE = 16;
+
+/** RFC 5681: the initial ssthresh is arbitrarily high. */
+const INFINITE_SSTHRESH = 0x7fffffff;
+
+/**
+ * The transmission control block (RFC 9293 section 3.3.1): plain state. The rules that move it live in `input`, `ack`,
+ * `output`, `recovery` and `timers`; what a user may call lives in `user`.
+ */
+export class Connection implements WindowState, CongestionState {
+  readonly tcp: TcpContext;
+  readonly config: TcpConfig;
+  readonly path: TcpPath;
+  readonly localAddress: number;
+  readonly localPort: number;
+  readonly remoteAddress: number;
+  readonly remotePort: number;
+  /** Place in the demultiplexer. */
+  slot = -1;
+  /** The listener it came from, until it is handed to the application. */
+  parent: ConnectionParent | undefined;
+  user: ConnectionUser | undefined;
+  observer: TcpObserver | undefined;
+
+  state = CLOSED;
+  /** Opened by LISTEN, not by connect (MUST-11). */
+  passive = false;
+  /** EVENT_* bits that wait to be told. */
+  events = 0;
+  /** Queued in the layer's list of connections with something to do. */
+  touched = false;
+  error: TcpErrorCode | undefined;
+  /** A soft ICMP error to report should the connection time out (MUST-56). */
+  softError: TcpErrorCode | undefined;
+
+  // --- Send sequence space -------------------------------------------------------------------------------------
+  iss = 0;
+  sndUna = 0;
+  sndNxt = 0;
+  /** SND.WND in bytes. */
+  sndWnd = 0;
+  /** Segment sequence and acknowledgment number of the last window update. */
+  sndWl1 = 0;
+  sndWl2 = 0;
+  /** Largest window the peer ever offered (MAX.SND.WND). */
+  maxSndWnd = 0;
+  /** Snd.Wind.Shift, RFC 7323. */
+  sndWndShift = 0;
+  /** Payload that fits one segment: SMSS less options that every segment carries. */
+  mss = 536;
+  /** What the peer's MSS option said. */
+  peerMss = 536;
+  readonly snd: SendQueue;
+  readonly rtx = new RetransmitQueue();
+  finQueued = false;
+  finSent = false;
+  /** End of the last segment that was smaller than the MSS (Minshall's rule). */
+  smallEnd = 0;
+  /** The last write was refused (in part): tell when there is room. */
+  wantWrite = false;
+  /** The device was full: output goes on with `transmitReady`. */
+  txBlocked = false;
+
+  // --- Receive sequence space ----------------------------------------------------------------------------------
+  irs = 0;
+  rcvNxt = 0;
+  /** Right edge of the window as advertised: it never moves left. */
+  rcvAdv = 0;
+  /** Rcv.Wind.Shift. */
+  rcvWndShift = 0;
+  readonly rcv: ReceiveQueue;
+  /** Largest payload seen: what the peer uses as its segment size. */
+  rcvMss = 536;
+  /** The peer's FIN is in sequence. */
+  finReceived = false;
+  /** Sequence number of a FIN that came ahead of data, valid while `finPending`. */
+  finSeq = 0;
+  finPending = false;
+  /** Last acknowledgment number sent (Last.ACK.sent). */
+  lastAckSent = 0;
+  /** An acknowledgment is due now / whenever the timer says. */
+  ackNow = false;
+  quickAcks = 0;
+  /** SEG.ACK of the last segment. */
+  segAck = 0;
+
+  // --- Options -------------------------------------------------------------------------------------------------
+  timestampsOk = false;
+  sackOk = false;
+  windowScaleOk = false;
+  /** TS.Recent and when it was taken. */
+  tsRecent = 0;
+  tsRecentUs = 0;
+  /** Random offset of our TSval. */
+  tsOffset = 0;
+  /** D-SACK block to report first with the next acknowledgment (RFC 2883). */
+  dsackLeft = 0;
+  dsackRight = 0;
+
+  // --- Round trip, congestion, recovery ------------------------------------------------------------------------
+  readonly rtt: RttEstimator;
+  readonly cc: CongestionControl;
+  cwnd: number;
+  ssthresh = INFINITE_SSTHRESH;
+  caState = CA_OPEN;
+  /** SND.NXT when the loss episode began. */
+  recoveryPoint = 0;
+  dupAcks = 0;
+  /** Where the search for lost segments to retransmit goes on. */
+  retransmitHint = 0;
+  /** Loss marks are made up to here. */
+  lossMarked = 0;
+  /** Highest sequence number after a SACKed segment. */
+  sackHigh = 0;
+  /** PRR, RFC 6937. */
+  prrDelivered = 0;
+  prrOut = 0;
+  priorCwnd = 0;
+  /** Doublings of the RTO. */
+  backoff = 0;
+  /** Consecutive timeouts without an answer. */
+  retries = 0;
+  /** When the first of them struck: R2 and the user timeout count from here. */
+  stalledSinceUs = NEVER;
+  /** Whether output was last stopped by cwnd, and the flight of that round (RFC 7661 in Linux's form). */
+  cwndLimited = false;
+  maxPacketsOut = 0;
+  cwndUsageSeq = 0;
+  lastSentUs = 0;
+  lastReceivedUs = 0;
+
+  // --- Timers: one deadline each, the earliest is armed -----------------------------------------------------------
+  readonly timer: Timer;
+  /** Retransmission, or window probe while `persisting`. */
+  rtoAtUs = NEVER;
+  persisting = false;
+  delayedAckAtUs = NEVER;
+  keepAliveAtUs = NEVER;
+  keepAliveSent = 0;
+  /** End of TIME-WAIT or FIN-WAIT-2. */
+  lifeAtUs = NEVER;
+  synRetries = 0;
+  challengeAtUs = Number.NEGATIVE_INFINITY;
+  /** The application has let go of it (close). */
+  orphaned = false;
+  /** The user was told of the end. */
+  userClosed = false;
+  /** The sending side was shut down. */
+  writeShut = false;
+
+  // --- Figures -------------------------------------------------------------------------------------------------
+  bytesAcked = 0;
+  bytesReceived = 0;
+  bytesSent = 0;
+  bytesRetransmitted = 0;
+  segsOut = 0;
+  segsIn = 0;
+  dataSegsOut = 0;
+  dataSegsIn = 0;
+  totalRetrans = 0;
+  /** Sum of header words that never change: pseudo-header addresses, protocol, ports. */
+  headerSum = 0;
+
+  constructor(
+    tcp: TcpContext,
+    config: TcpConfig,
+    path: TcpPath,
+    localAddress: number,
+    localPort: number,
+    remoteAddress: number,
+    remotePort: number,
+  ) {
+    this.tcp = tcp;
+    this.config = config;
+    this.path = path;
+    this.localAddress = localAddress;
+    this.localPort = localPort;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+    this.rcvWndShift = config.windowScaling ? windowShiftFor(config.rcvBuf) : 0;
+    this.snd = new SendQueue(tcp.memory, tcp.pages, config.sndBuf);
+    this.rcv = new ReceiveQueue(tcp.memory, tcp.pages, config.rcvBuf, 1 << this.rcvWndShift);
+    this.rtt = new RttEstimator(config.initialRtoUs, config.minRtoUs, config.maxRtoUs);
+    this.cc = createCongestionControl(config.congestion);
+    this.cwnd = config.initialCwnd;
+    this.quickAcks = config.quickAcks;
+    this.timer = new Timer(() => tcp.connectionTimer(this));
+    this.headerSum =
+      (localAddress >>> 16) +
+      (localAddress & 0xffff) +
+      (remoteAddress >>> 16) +
+      (remoteAddress & 0xffff) +
+      6 +
+      localPort +
+      remotePort;
+  }
+
+  get stateName(): TcpState {
+    return stateName(this.state);
+  }
+
+  /** RCV.WND: what the peer may still send, in bytes. */
+  get rcvWnd(): number {
+    return (this.rcvAdv - this.rcvNxt) | 0;
+  }
+
+  get inRecovery(): boolean {
+    return this.caState >= CA_RECOVERY;
+  }
+
+  get srttUs(): number {
+    return this.rtt.srttUs;
+  }
+
+  get minRttUs(): number {
+    return this.rtt.minRttUs;
+  }
+
+  get segmentsInFlight(): number {
+    return this.rtx.inFlight;
+  }
+
+  /** RTO with its backoff, in microseconds. */
+  get rtoUs(): number {
+    return Math.min(this.rtt.rtoUs * 2 ** this.backoff, this.config.maxRtoUs);
+  }
+
+  /**
+   * Eff.snd.MSS (RFC 9293 section 3.7.1): the least of what the peer takes, what the path carries and what was
+   * configured, less the options that every segment carries; and at most half of the largest window the peer has
+   * offered, so that small windows do not stop the flow (the peer's whole window where that is below 536).
+   */
+  updateMss(): void {
+    let mss = Math.min(this.peerMss, this.path.mtu - 40);
+    if (this.config.mss > 0 && this.config.mss < mss) mss = this.config.mss;
+    if (this.timestampsOk) mss -= TIMESTAMPS_BYTES;
+    const most = this.maxSndWnd > 536 ? this.maxSndWnd >>> 1 : this.maxSndWnd;
+    if (most > 0 && most < mss) mss = most;
+    this.mss = mss > 0 ? mss : 1;
+  }
+
+  /** Sets the one timer to the earliest of the deadlines. */
+  rearm(): void {
+    let at = this.rtoAtUs;
+    if (this.delayedAckAtUs < at) at = this.delayedAckAtUs;
+    if (this.keepAliveAtUs < at) at = this.keepAliveAtUs;
+    if (this.lifeAtUs < at) at = this.lifeAtUs;
+    if (at !== this.timer.deadlineUs) {
+      if (at === NEVER) this.tcp.timers.cancel(this.timer);
+      else this.tcp.timers.arm(this.timer, at);
+    }
+  }
+
+  /** Notes an event for the user and asks for a turn at the end of the batch. */
+  raise(event: number): void {
+    this.events |= event;
+    this.tcp.touch(this);
+  }
+}
+
+/** Smallest shift with which the whole buffer can be advertised. */
+export function windowShiftFor(rcvBuf: number): number {
+  let shift = 0;
+  while (shift < 14 && rcvBuf >>> shift > 65535) shift++;
+  return shift;
+}

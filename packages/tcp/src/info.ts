@@ -1,0 +1,93 @@
+import { NEVER } from '@qanat/clock';
+import type { Connection } from './connection.ts';
+
+/** Linux's struct tcp_info as far as it makes sense here, with Linux's names and units (times in us unless named). */
+export interface TcpInfo {
+  readonly tcpi_state: number;
+  readonly tcpi_ca_state: number;
+  readonly tcpi_retransmits: number;
+  readonly tcpi_probes: number;
+  readonly tcpi_backoff: number;
+  /** TCPI_OPT_*: 1 timestamps, 2 SACK, 4 window scaling. */
+  readonly tcpi_options: number;
+  readonly tcpi_snd_wscale: number;
+  readonly tcpi_rcv_wscale: number;
+  readonly tcpi_rto: number;
+  readonly tcpi_snd_mss: number;
+  readonly tcpi_rcv_mss: number;
+  readonly tcpi_unacked: number;
+  readonly tcpi_sacked: number;
+  readonly tcpi_lost: number;
+  readonly tcpi_retrans: number;
+  /** Milliseconds. */
+  readonly tcpi_last_data_sent: number;
+  readonly tcpi_last_data_recv: number;
+  readonly tcpi_pmtu: number;
+  readonly tcpi_rtt: number;
+  readonly tcpi_rttvar: number;
+  readonly tcpi_min_rtt: number;
+  /** Segments. */
+  readonly tcpi_snd_ssthresh: number;
+  readonly tcpi_snd_cwnd: number;
+  readonly tcpi_advmss: number;
+  readonly tcpi_total_retrans: number;
+  readonly tcpi_bytes_acked: number;
+  readonly tcpi_bytes_received: number;
+  readonly tcpi_bytes_sent: number;
+  readonly tcpi_bytes_retrans: number;
+  readonly tcpi_segs_out: number;
+  readonly tcpi_segs_in: number;
+  readonly tcpi_data_segs_out: number;
+  readonly tcpi_data_segs_in: number;
+  readonly tcpi_notsent_bytes: number;
+  readonly tcpi_snd_wnd: number;
+  readonly tcpi_rcv_wnd: number;
+}
+
+const OPT_TIMESTAMPS = 1;
+const OPT_SACK = 2;
+const OPT_WSCALE = 4;
+
+/** A snapshot of a connection. */
+export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
+  const sinceMs = (us: number) => Math.max(0, Math.floor((nowUs - us) / 1000));
+  return {
+    tcpi_state: c.state,
+    tcpi_ca_state: c.caState,
+    tcpi_retransmits: c.persisting ? 0 : c.retries,
+    tcpi_probes: c.persisting ? c.retries : c.keepAliveSent,
+    tcpi_backoff: c.backoff,
+    tcpi_options:
+      (c.timestampsOk ? OPT_TIMESTAMPS : 0) | (c.sackOk ? OPT_SACK : 0) | (c.windowScaleOk ? OPT_WSCALE : 0),
+    tcpi_snd_wscale: c.sndWndShift,
+    tcpi_rcv_wscale: c.rcvWndShift,
+    tcpi_rto: Math.round(c.rtoUs),
+    tcpi_snd_mss: c.mss,
+    tcpi_rcv_mss: c.rcvMss,
+    tcpi_unacked: c.rtx.packetsOut,
+    tcpi_sacked: c.rtx.sackedOut,
+    tcpi_lost: c.rtx.lostOut,
+    tcpi_retrans: c.rtx.retransOut,
+    tcpi_last_data_sent: sinceMs(c.lastSentUs),
+    tcpi_last_data_recv: sinceMs(c.lastReceivedUs),
+    tcpi_pmtu: c.path.mtu,
+    tcpi_rtt: Math.round(c.rtt.srttUs),
+    tcpi_rttvar: Math.round(c.rtt.rttvarUs),
+    tcpi_min_rtt: c.rtt.minRttUs === NEVER ? 0 : Math.round(c.rtt.minRttUs),
+    tcpi_snd_ssthresh: c.ssthresh,
+    tcpi_snd_cwnd: c.cwnd,
+    tcpi_advmss: c.path.mtu - 40,
+    tcpi_total_retrans: c.totalRetrans,
+    tcpi_bytes_acked: c.bytesAcked,
+    tcpi_bytes_received: c.bytesReceived,
+    tcpi_bytes_sent: c.bytesSent,
+    tcpi_bytes_retrans: c.bytesRetransmitted,
+    tcpi_segs_out: c.segsOut,
+    tcpi_segs_in: c.segsIn,
+    tcpi_data_segs_out: c.dataSegsOut,
+    tcpi_data_segs_in: c.dataSegsIn,
+    tcpi_notsent_bytes: Math.max(0, (c.snd.end - c.sndNxt) | 0),
+    tcpi_snd_wnd: c.sndWnd,
+    tcpi_rcv_wnd: c.rcvWnd,
+  };
+}

@@ -1,0 +1,376 @@
+import type { Packet } from '@qanat/bytes';
+import { NEVER } from '@qanat/clock';
+import { challengeAck, failsPaws, inWindow, noteDuplicate, noteTimestamp } from './acceptability.ts';
+import { processAck } from './ack.ts';
+import { abort, enterTimeWait, finish, limitFinWait2, restartTimeWait } from './close.ts';
+import { type Connection, EVENT_CONNECT, EVENT_END, EVENT_READABLE } from './connection.ts';
+import { armKeepAlive } from './keepalive.ts';
+import { sendAck, sendSyn } from './output.ts';
+import type { Segment } from './segment.ts';
+import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
+import {
+  CLOSE_WAIT,
+  CLOSED,
+  CLOSING,
+  ESTABLISHED,
+  FIN_WAIT_1,
+  FIN_WAIT_2,
+  LAST_ACK,
+  SYN_RECEIVED,
+  SYN_SENT,
+  TIME_WAIT,
+} from './state.ts';
+import { ACK, FIN, RST, SYN } from './wire.ts';
+
+/** What the layer must do with a segment after the connection has looked at it. */
+export const DONE = 0;
+/** Answer with <SEQ=SEG.ACK><CTL=RST>. */
+export const ANSWER_RST = 1;
+/** The connection is gone and the segment may open a new one (TIME-WAIT, RFC 6191). */
+export const OPEN_AGAIN = 2;
+
+/** SEGMENT ARRIVES, RFC 9293 section 3.10.7, for every state but LISTEN. `packet` stands at the TCP header. */
+export function segmentArrives(c: Connection, segment: Segment, packet: Packet): number {
+  const { tcp } = c;
+  c.segsIn++;
+  c.lastReceivedUs = tcp.nowUs;
+  if (c.observer !== undefined) {
+    const { seq, ack, flags, bytes, window, arrivedUs } = segment;
+    c.observer.segmentReceived(seq, ack, flags, bytes, window, arrivedUs, tcp.readClock());
+  }
+  const answer = c.state === SYN_SENT ? arrivesInSynSent(c, segment, packet) : arrivesSynchronized(c, segment, packet);
+  if (c.state !== CLOSED) {
+    tcp.touch(c);
+    if (c.observer !== undefined) c.observer.windowUpdated(tcp.readClock(), c);
+  }
+  return answer;
+}
+
+/** Section 3.10.7.3. */
+function arrivesInSynSent(c: Connection, segment: Segment, packet: Packet): number {
+  const { flags } = segment;
+  if (flags & ACK && (seqLeq(segment.ack, c.iss) || seqGt(segment.ack, c.sndNxt))) {
+    return flags & RST ? DONE : ANSWER_RST;
+  }
+  if (flags & RST) {
+    // Believed only with an acceptable ACK (checked above); RFC 5961 section 3.2.
+    if (flags & ACK) finish(c, 'ECONNREFUSED');
+    return DONE;
+  }
+  if (!(flags & SYN)) return DONE;
+  if (failsPawsInSynSent(c, segment)) {
+    c.tcp.stats.PAWSActive++;
+    return ANSWER_RST;
+  }
+  c.irs = segment.seq;
+  c.rcvNxt = (segment.seq + 1) | 0;
+  takeSynOptions(c, segment);
+  c.rcv.start(c.rcvNxt);
+  c.rcvAdv = c.rcvNxt;
+  c.sndWl1 = segment.seq;
+  if (flags & ACK) {
+    c.sndUna = segment.ack;
+    c.sndWl2 = segment.ack;
+    // The window of a SYN is never scaled (RFC 7323 section 2.2).
+    c.sndWnd = segment.window;
+    c.maxSndWnd = Math.max(segment.window, 1);
+    // Karn: a SYN that was sent twice gives no sample without its timestamp.
+    if (c.synRetries === 0) c.rtt.sample(segment.arrivedUs - c.lastSentUs);
+    establish(c);
+    c.rcvAdv = (c.rcvNxt + Math.min(c.rcv.limit, 0xffff)) | 0;
+    c.ackNow = true;
+    // Data and FIN may come with it (MUST-20 of the handshake; section 3.5).
+    if (segment.bytes > 0 || flags & FIN) {
+      segment.seq = c.rcvNxt;
+      takeText(c, segment, packet);
+      takeFin(c, segment);
+    }
+    return DONE;
+  }
+  // Simultaneous open (MUST-10): our SYN again, now with the ACK of theirs.
+  c.state = SYN_RECEIVED;
+  c.sndWnd = segment.window;
+  c.maxSndWnd = Math.max(segment.window, 1);
+  c.sndWl2 = c.iss;
+  sendSyn(c, false);
+  return DONE;
+}
+
+function failsPawsInSynSent(c: Connection, segment: Segment): boolean {
+  const { options, flags } = segment;
+  if (!c.config.timestamps || !options.hasTimestamps || !(flags & ACK) || options.tsEcr === 0) return false;
+  const age = (Math.floor(c.tcp.nowUs / 1000) + c.tsOffset - options.tsEcr) | 0;
+  return age < 0 || age > 0x7000_0000;
+}
+
+/** Takes over what both ends agreed on. `c.config` holds our offer. */
+export function takeSynOptions(c: Connection, segment: Segment): void {
+  const { options } = segment;
+  const { config } = c;
+  c.peerMss = options.mss === 0 ? 536 : Math.max(options.mss, 48);
+  c.windowScaleOk = config.windowScaling && options.windowShift >= 0;
+  c.sndWndShift = c.windowScaleOk ? options.windowShift : 0;
+  if (!c.windowScaleOk) c.rcvWndShift = 0;
+  c.sackOk = config.sack && options.sackPermitted;
+  c.timestampsOk = config.timestamps && options.hasTimestamps;
+  if (c.timestampsOk) {
+    c.tsRecent = options.tsVal;
+    c.tsRecentUs = c.tcp.nowUs;
+  }
+  c.rcvMss = Math.max(1, Math.min(c.peerMss, c.path.mtu - 40) - (c.timestampsOk ? 12 : 0));
+  c.updateMss();
+}
+
+/** The handshake is complete. */
+function establish(c: Connection): void {
+  c.state = ESTABLISHED;
+  c.rtoAtUs = NEVER;
+  c.backoff = 0;
+  c.retries = 0;
+  c.recoveryPoint = c.iss;
+  c.smallEnd = c.sndUna;
+  c.retransmitHint = c.sndUna;
+  c.lossMarked = c.sndUna;
+  c.sackHigh = c.sndUna;
+  c.cwndUsageSeq = c.sndUna;
+  c.snd.acknowledge(c.sndUna);
+  // RFC 5681 section 3.1, RFC 6298 (5.7): a lost SYN is a sign of congestion.
+  if (c.synRetries > 0) {
+    c.cwnd = 1;
+    c.rtt.afterSynLoss();
+  }
+  c.updateMss();
+  c.cc.start(c);
+  armKeepAlive(c);
+  const { parent } = c;
+  if (parent !== undefined) {
+    c.parent = undefined;
+    parent.established(c);
+  } else {
+    c.raise(EVENT_CONNECT);
+  }
+}
+
+/** Section 3.10.7.4: SYN-RECEIVED and everything after. */
+function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): number {
+  const { flags } = segment;
+  // First: sequence number. PAWS comes before (RFC 7323 section 5.3).
+  if (failsPaws(c, segment)) {
+    c.tcp.stats.PAWSEstab++;
+    if (c.state === TIME_WAIT && reopens(c, segment)) return OPEN_AGAIN;
+    noteDuplicate(c, segment);
+    challengeAck(c, segment);
+    return DONE;
+  }
+  if (!(segment.seq === c.rcvNxt && segment.len <= c.rcvWnd) && !inWindow(c, segment)) {
+    return unacceptable(c, segment);
+  }
+  // Second: RST (RFC 5961 section 3.2).
+  if (flags & RST) {
+    if (segment.seq === c.rcvNxt) resetArrives(c);
+    else challengeAck(c, segment);
+    return DONE;
+  }
+  // Fourth: SYN (RFC 5961 section 4.2). Third, security, is not implemented by anybody.
+  if (flags & SYN) {
+    if (c.state === TIME_WAIT && reopens(c, segment)) return OPEN_AGAIN;
+    c.tcp.stats.TCPSYNChallenge++;
+    challengeAck(c, segment);
+    return DONE;
+  }
+  // Fifth: ACK.
+  if (!(flags & ACK)) return DONE;
+  if (c.state === SYN_RECEIVED) {
+    if (seqLeq(segment.ack, c.sndUna) || seqGt(segment.ack, c.sndNxt)) return ANSWER_RST;
+    acknowledgesSyn(c, segment);
+  } else if (c.state === TIME_WAIT) {
+    return arrivesInTimeWait(c, segment);
+  }
+  if (!processAck(c, segment)) {
+    challengeAck(c, segment);
+    return DONE;
+  }
+  noteTimestamp(c, segment);
+  if (c.finSent && c.sndUna === c.sndNxt) finAcknowledged(c);
+  // A closed connection must not be handed data that nobody will read (SHLD-3, section 3.6.1).
+  if (segment.bytes > 0 && c.orphaned && seqGt((segment.seq + segment.bytes) | 0, c.rcvNxt)) {
+    c.tcp.stats.TCPAbortOnData++;
+    abort(c, undefined, true);
+    return DONE;
+  }
+  // Sixth: URG is treated as ordinary data in sequence. Seventh: text. Eighth: FIN.
+  if (segment.bytes > 0) takeText(c, segment, packet);
+  if (flags & FIN || c.finPending) takeFin(c, segment);
+  return DONE;
+}
+
+/** A segment outside the window: an ACK tells the peer where we are, unless it is a RST. */
+function unacceptable(c: Connection, segment: Segment): number {
+  const { flags } = segment;
+  if (c.state === SYN_RECEIVED && flags & SYN && !(flags & ACK) && segment.seq === c.irs) {
+    // The peer did not get our SYN-ACK (RFC 9293 section 3.10.7.4; Linux answers with it again).
+    sendSyn(c, true);
+    return DONE;
+  }
+  if (flags & RST) return DONE;
+  if (c.state === TIME_WAIT) {
+    if (flags & SYN && reopens(c, segment)) return OPEN_AGAIN;
+    if (flags & FIN) restartTimeWait(c);
+  }
+  if (flags & SYN) c.tcp.stats.TCPSYNChallenge++;
+  noteDuplicate(c, segment);
+  if (segment.bytes > 0) c.quickAcks = Math.max(c.quickAcks, 1);
+  challengeAck(c, segment);
+  return DONE;
+}
+
+/** Whether a SYN may start a new connection over one in TIME-WAIT (RFC 6191; MAY-2). */
+function reopens(c: Connection, segment: Segment): boolean {
+  if (!(segment.flags & SYN) || segment.flags & (RST | ACK)) return false;
+  if (c.timestampsOk && segment.options.hasTimestamps) {
+    const age = (segment.options.tsVal - c.tsRecent) | 0;
+    if (age > 0) return true;
+    if (age < 0) return false;
+  }
+  return seqGt(segment.seq, c.rcvNxt);
+}
+
+function resetArrives(c: Connection): void {
+  switch (c.state) {
+    case SYN_RECEIVED:
+      // Back to LISTEN if it came from there, which the listener sees to; refused if not (MUST-11).
+      finish(c, 'ECONNREFUSED');
+      break;
+    case TIME_WAIT:
+      // RFC 1337: a RST does not end TIME-WAIT.
+      break;
+    case CLOSING:
+    case LAST_ACK:
+      finish(c, undefined);
+      break;
+    default:
+      finish(c, 'ECONNRESET');
+  }
+}
+
+function acknowledgesSyn(c: Connection, segment: Segment): void {
+  c.sndUna = segment.ack;
+  c.sndWnd = segment.window << c.sndWndShift;
+  c.maxSndWnd = Math.max(c.maxSndWnd, c.sndWnd);
+  c.sndWl1 = segment.seq;
+  c.sndWl2 = segment.ack;
+  if (c.synRetries === 0) c.rtt.sample(segment.arrivedUs - c.lastSentUs);
+  establish(c);
+  if (c.finQueued) c.state = FIN_WAIT_1;
+}
+
+function arrivesInTimeWait(c: Connection, segment: Segment): number {
+  if (segment.flags & FIN) {
+    restartTimeWait(c);
+    sendAck(c);
+  } else if (segment.bytes > 0) {
+    sendAck(c);
+  }
+  return DONE;
+}
+
+/** Our FIN is acknowledged. */
+function finAcknowledged(c: Connection): void {
+  switch (c.state) {
+    case FIN_WAIT_1:
+      c.state = FIN_WAIT_2;
+      limitFinWait2(c);
+      break;
+    case CLOSING:
+      enterTimeWait(c);
+      break;
+    case LAST_ACK:
+      finish(c, undefined);
+      break;
+  }
+}
+
+/** Seventh: the segment text, trimmed to the window, wherever it belongs. */
+function takeText(c: Connection, segment: Segment, packet: Packet): void {
+  const { state, rcv, tcp } = c;
+  if (state !== ESTABLISHED && state !== FIN_WAIT_1 && state !== FIN_WAIT_2) return;
+  let seq = segment.seq;
+  let offset = segment.dataOffset;
+  let bytes = segment.bytes;
+  c.dataSegsIn++;
+  if (bytes > c.rcvMss) c.rcvMss = Math.min(bytes, c.path.mtu - 40);
+  const before = seqDiff(c.rcvNxt, seq);
+  if (before > 0) {
+    if (before >= bytes) {
+      // Nothing new.
+      noteDuplicate(c, segment);
+      c.ackNow = true;
+      return;
+    }
+    noteDuplicate(c, segment);
+    seq = c.rcvNxt;
+    offset += before;
+    bytes -= before;
+  }
+  const beyond = seqDiff((seq + bytes) | 0, c.rcvAdv);
+  if (beyond > 0) {
+    bytes -= beyond;
+    c.ackNow = true;
+    // A FIN past the edge is not there yet.
+    segment.flags &= ~FIN;
+    if (bytes <= 0) return;
+  }
+  if (!rcv.ensure()) {
+    tcp.stats.TCPRcvQDrop++;
+    return;
+  }
+  if (seq === c.rcvNxt) {
+    const hadRanges = rcv.rangeCount > 0;
+    rcv.insert(seq, packet, offset, bytes);
+    c.bytesReceived += seqDiff(rcv.nextSeq, c.rcvNxt);
+    c.rcvNxt = rcv.nextSeq;
+    // A hole that fills is acknowledged at once (RFC 5681 section 4.2).
+    if (hadRanges) c.ackNow = true;
+    c.raise(EVENT_READABLE);
+    return;
+  }
+  // Out of order: keep it, and say at once what is missing (SHLD-31, RFC 5681 section 4.2).
+  c.ackNow = true;
+  if (rcv.holds(seq, (seq + bytes) | 0)) {
+    noteDuplicate(c, segment);
+    return;
+  }
+  if (rcv.insert(seq, packet, offset, bytes)) tcp.stats.TCPOFOQueue++;
+  else tcp.stats.TCPOFODrop++;
+}
+
+/** Eighth: the FIN bit, honoured once everything before it is here. */
+function takeFin(c: Connection, segment: Segment): void {
+  if (segment.flags & FIN && !c.finReceived) {
+    c.finSeq = (segment.seq + segment.bytes) | 0;
+    c.finPending = true;
+  }
+  if (!c.finPending) return;
+  if (seqLt(c.rcvNxt, c.finSeq)) return;
+  c.finPending = false;
+  if (c.finReceived || seqGt(c.rcvNxt, c.finSeq)) return;
+  c.finReceived = true;
+  c.rcvNxt = (c.rcvNxt + 1) | 0;
+  if (seqGeq(c.rcvNxt, c.rcvAdv)) c.rcvAdv = c.rcvNxt;
+  c.ackNow = true;
+  c.raise(EVENT_END);
+  switch (c.state) {
+    case ESTABLISHED:
+    case SYN_RECEIVED:
+      c.state = CLOSE_WAIT;
+      break;
+    case FIN_WAIT_1:
+      // Had our FIN been acknowledged by this segment, we would be in FIN-WAIT-2.
+      c.state = CLOSING;
+      break;
+    case FIN_WAIT_2:
+      sendAck(c);
+      enterTimeWait(c);
+      break;
+  }
+}

@@ -1,0 +1,32 @@
+import type { Memory } from '@qanat/bytes';
+
+/** The way to one remote address, as the layer below gives it; a connection keeps its own. */
+export interface TcpPath {
+  /** Address that our packets bear (host order, int32). */
+  readonly localAddress: number;
+  readonly remoteAddress: number;
+  /** Largest IPv4 packet in bytes that fits the path. */
+  readonly mtu: number;
+  /** The device computes the checksum: only the pseudo-header sum need be there. */
+  readonly checksumOffload: boolean;
+  /**
+   * Reserves a buffer for one packet with `tcpBytes` of TCP header and payload.
+   * @returns the address where the TCP header goes (4-aligned), or 0 when the device has no room: `transmitReady` of
+   * the layer is called when it has. A reserved buffer must be sent before the next is reserved.
+   */
+  reserve(tcpBytes: number): number;
+  /** Sends what was reserved. @param tos of the IP header (ECN bits included). */
+  send(tcpBytes: number, tos: number): void;
+}
+
+/** The layer below TCP. */
+export interface TcpNetwork {
+  readonly memory: Memory;
+  /**
+   * The path from a local address (0: choose one) to a remote one.
+   * @returns undefined when there is no route.
+   */
+  path(localAddress: number, remoteAddress: number): TcpPath | undefined;
+  /** Ends a batch of output: devices publish what they hold. */
+  flush(): void;
+}

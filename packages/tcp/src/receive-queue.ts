@@ -1,0 +1,225 @@
+import type { Memory, Packet, PageAllocator } from '@qanat/bytes';
+import { ByteRing } from './byte-ring.ts';
+import { seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
+
+/** Most separate out-of-order ranges that are kept; a segment that would make one more is dropped. */
+const MAX_RANGES = 128;
+
+/**
+ * What the peer has sent and the application has not read. Bytes lie in place in one ring, out-of-order ones too, so a
+ * hole that fills costs no copy. The whole buffer may be out of order.
+ */
+export class ReceiveQueue {
+  readonly #ring: ByteRing;
+  /** Bytes from `readSeq` that may be held: the right edge of the window never lies further. */
+  readonly limit: number;
+  /** Sequence number of the next byte the application reads (int32). */
+  readSeq = 0;
+  /** Sequence number after the last in-order byte of data (int32): RCV.NXT less a FIN. */
+  nextSeq = 0;
+  /** Ranges beyond `nextSeq`, ascending, apart from each other. */
+  rangeCount = 0;
+  readonly #left = new Int32Array(MAX_RANGES + 1);
+  readonly #right = new Int32Array(MAX_RANGES + 1);
+  /** When each range last grew: SACK reports the most recent first (RFC 2018 section 4). */
+  readonly #stamp = new Int32Array(MAX_RANGES + 1);
+  #stamps = 0;
+
+  /** @param slack bytes that rounding the scaled window up may add to the right edge. */
+  constructor(memory: Memory, pages: PageAllocator, limit: number, slack: number) {
+    this.#ring = new ByteRing(memory, pages, limit);
+    this.limit = Math.max(1, Math.min(limit, this.#ring.capacity - slack));
+  }
+
+  start(seq: number): void {
+    this.readSeq = seq;
+    this.nextSeq = seq;
+  }
+
+  /** In-order bytes that wait for the application. */
+  get readable(): number {
+    return (this.nextSeq - this.readSeq) | 0;
+  }
+
+  /** Bytes from `nextSeq` on that there is room for. */
+  get free(): number {
+    return this.limit - this.readable;
+  }
+
+  /** Takes the pages. @returns false when there is no memory. */
+  ensure(): boolean {
+    return this.#ring.ensure();
+  }
+
+  /**
+   * Stores `bytes` of a packet's payload, from `offset` bytes after `packet.addr` on, at `seq`; the caller has trimmed
+   * it to the window. Moves `nextSeq` over what is now in order.
+   * @returns false when it would need one range too many (nothing is stored then).
+   */
+  insert(seq: number, packet: Packet, offset: number, bytes: number): boolean {
+    const end = (seq + bytes) | 0;
+    if (seqLeq(seq, this.nextSeq)) {
+      this.#store(seq, packet, offset, bytes);
+      if (seqGt(end, this.nextSeq)) {
+        this.nextSeq = end;
+        if (this.rangeCount > 0) this.#absorb();
+      }
+      return true;
+    }
+    if (!this.#addRange(seq, end)) return false;
+    this.#store(seq, packet, offset, bytes);
+    return true;
+  }
+
+  /** Whether `[left, right)` is held out of order already, entirely. */
+  holds(left: number, right: number): boolean {
+    for (let i = 0; i < this.rangeCount; i++) {
+      if (seqLeq(this.#left[i]!, left) && seqGeq(this.#right[i]!, right)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Picks the SACK blocks to report, the most recent first, into `left` and `right` from index `at` on.
+   * @returns how many there are then, at most `most`.
+   */
+  sackBlocks(left: Int32Array, right: Int32Array, at: number, most: number): number {
+    const count = Math.min(at + this.rangeCount, most);
+    let bound = 0x7fffffff;
+    for (let k = at; k < count; k++) {
+      let best = -1;
+      let bestStamp = -1;
+      for (let i = 0; i < this.rangeCount; i++) {
+        const stamp = this.#stamp[i]!;
+        if (stamp < bound && stamp > bestStamp) {
+          best = i;
+          bestStamp = stamp;
+        }
+      }
+      left[k] = this.#left[best]!;
+      right[k] = this.#right[best]!;
+      bound = bestStamp;
+    }
+    return count;
+  }
+
+  /** Address of the next byte to read; `peekBytes` are contiguous there. */
+  get peekAddr(): number {
+    return this.#ring.addrOf(this.readSeq);
+  }
+
+  get peekBytes(): number {
+    const first = this.#ring.contiguous(this.readSeq);
+    const readable = this.readable;
+    return readable < first ? readable : first;
+  }
+
+  /** Drops what was read. @throws RangeError when that is more than `readable`. */
+  consume(bytes: number): void {
+    if (!(bytes >= 0 && bytes <= this.readable)) {
+      throw new RangeError(`consume of ${bytes} bytes: ${this.readable} are readable`);
+    }
+    this.readSeq = (this.readSeq + bytes) | 0;
+  }
+
+  /** Copies what there is into an application's array. @returns bytes copied and consumed. */
+  read(into: Uint8Array): number {
+    const bytes = Math.min(into.length, this.readable);
+    if (bytes > 0) {
+      this.#ring.getArray(this.readSeq, into, 0, bytes);
+      this.consume(bytes);
+    }
+    return bytes;
+  }
+
+  /** Copies what there is, at most `bytes`, to `addr` of machine memory. @returns bytes copied and consumed. */
+  readInto(addr: number, bytes: number): number {
+    const readable = this.readable;
+    if (bytes > readable) bytes = readable;
+    if (bytes > 0) {
+      this.#ring.get(this.readSeq, addr, bytes);
+      this.consume(bytes);
+    }
+    return bytes;
+  }
+
+  /** Forgets everything and gives the pages back. */
+  release(): void {
+    this.readSeq = this.nextSeq;
+    this.rangeCount = 0;
+    this.#ring.release();
+  }
+
+  #store(seq: number, packet: Packet, offset: number, bytes: number): void {
+    const head = packet.headLen - offset;
+    if (bytes <= head) {
+      this.#ring.put(seq, packet.addr + offset, bytes);
+      return;
+    }
+    this.#storeFragments(seq, packet, offset, bytes);
+  }
+
+  #storeFragments(seq: number, packet: Packet, offset: number, bytes: number): void {
+    let skip = offset - packet.headLen;
+    if (skip < 0) {
+      this.#ring.put(seq, packet.addr + offset, -skip);
+      seq = (seq - skip) | 0;
+      bytes += skip;
+      skip = 0;
+    }
+    for (let i = 0; i < packet.fragCount && bytes > 0; i++) {
+      const length = packet.fragLen[i]!;
+      if (skip >= length) {
+        skip -= length;
+        continue;
+      }
+      const part = Math.min(bytes, length - skip);
+      this.#ring.put(seq, packet.fragAddr[i]! + skip, part);
+      seq = (seq + part) | 0;
+      bytes -= part;
+      skip = 0;
+    }
+  }
+
+  /** Moves `nextSeq` over ranges that have become in-order. */
+  #absorb(): void {
+    let gone = 0;
+    while (gone < this.rangeCount && seqLeq(this.#left[gone]!, this.nextSeq)) {
+      if (seqGt(this.#right[gone]!, this.nextSeq)) this.nextSeq = this.#right[gone]!;
+      gone++;
+    }
+    if (gone > 0) this.#remove(0, gone);
+  }
+
+  #remove(at: number, count: number): void {
+    this.#left.copyWithin(at, at + count, this.rangeCount);
+    this.#right.copyWithin(at, at + count, this.rangeCount);
+    this.#stamp.copyWithin(at, at + count, this.rangeCount);
+    this.rangeCount -= count;
+  }
+
+  #addRange(left: number, right: number): boolean {
+    const count = this.rangeCount;
+    let at = count;
+    // New data mostly extends the last range: search from the end.
+    while (at > 0 && seqGeq(this.#right[at - 1]!, left)) at--;
+    let past = at;
+    while (past < count && seqLeq(this.#left[past]!, right)) past++;
+    if (past === at) {
+      if (count === MAX_RANGES) return false;
+      this.#left.copyWithin(at + 1, at, count);
+      this.#right.copyWithin(at + 1, at, count);
+      this.#stamp.copyWithin(at + 1, at, count);
+      this.#left[at] = left;
+      this.#right[at] = right;
+      this.rangeCount = count + 1;
+    } else {
+      if (seqLt(left, this.#left[at]!)) this.#left[at] = left;
+      const last = this.#right[past - 1]!;
+      this.#right[at] = seqGt(right, last) ? right : last;
+      if (past - at > 1) this.#remove(at + 1, past - at - 1);
+    }
+    this.#stamp[at] = ++this.#stamps & 0x7fffffff;
+    return true;
+  }
+}

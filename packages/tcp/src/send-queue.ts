@@ -1,0 +1,69 @@
+import type { Memory, PageAllocator } from '@qanat/bytes';
+import { ByteRing } from './byte-ring.ts';
+
+/** What the application has written and the peer has not acknowledged: sequence numbers `una` up to `end`. */
+export class SendQueue {
+  readonly #ring: ByteRing;
+  /** Most bytes it takes. */
+  readonly limit: number;
+  /** Sequence number of the first byte held (int32). */
+  una = 0;
+  /** Sequence number after the last byte held (int32). */
+  end = 0;
+
+  constructor(memory: Memory, pages: PageAllocator, limit: number) {
+    this.#ring = new ByteRing(memory, pages, limit);
+    this.limit = limit;
+  }
+
+  start(seq: number): void {
+    this.una = seq;
+    this.end = seq;
+  }
+
+  /** Bytes held. */
+  get bytes(): number {
+    return (this.end - this.una) | 0;
+  }
+
+  get free(): number {
+    return this.limit - ((this.end - this.una) | 0);
+  }
+
+  /** Appends what fits of an application's array. @returns bytes taken; -1 when there is no memory at all. */
+  write(from: Uint8Array): number {
+    const bytes = Math.min(from.length, this.free);
+    if (bytes === 0) return 0;
+    if (!this.#ring.ensure()) return -1;
+    this.#ring.putArray(this.end, from, 0, bytes);
+    this.end = (this.end + bytes) | 0;
+    return bytes;
+  }
+
+  /** Appends what fits of `bytes` at `addr` of machine memory. @returns bytes taken; -1 when there is no memory. */
+  writeFrom(addr: number, bytes: number): number {
+    if (bytes > this.free) bytes = this.free;
+    if (bytes === 0) return 0;
+    if (!this.#ring.ensure()) return -1;
+    this.#ring.put(this.end, addr, bytes);
+    this.end = (this.end + bytes) | 0;
+    return bytes;
+  }
+
+  /** Copies `bytes` from `seq` on into a segment. @returns their folded sum. */
+  copySum(seq: number, addr: number, bytes: number): number {
+    return this.#ring.getSum(seq, addr, bytes);
+  }
+
+  /** Drops what is below `seq`. */
+  acknowledge(seq: number): void {
+    if (((seq - this.end) | 0) > 0) seq = this.end;
+    if (((seq - this.una) | 0) > 0) this.una = seq;
+  }
+
+  /** Forgets everything and gives the pages back. */
+  release(): void {
+    this.una = this.end;
+    this.#ring.release();
+  }
+}

@@ -1,0 +1,456 @@
+import { addSum, type Memory, PACKET_DATA_VALIDATED, type Packet, type PageAllocator, swapSum } from '@qanat/bytes';
+import type { Clock, Random, TimerQueue } from '@qanat/clock';
+import { pseudoHeaderSum } from '@qanat/ipv4';
+import { abort, finish } from './close.ts';
+import type { TcpConfig } from './config.ts';
+import {
+  Connection,
+  type ConnectionUser,
+  EVENT_CLOSE,
+  EVENT_CONNECT,
+  EVENT_END,
+  EVENT_READABLE,
+  EVENT_WRITABLE,
+  type TcpContext,
+} from './connection.ts';
+import { Demux } from './demux.ts';
+import { ANSWER_RST, OPEN_AGAIN, segmentArrives, takeSynOptions } from './input.ts';
+import { IsnGenerator } from './isn.ts';
+import { Listener, type OnConnection } from './listener.ts';
+import type { TcpNetwork, TcpPath } from './network.ts';
+import type { SynOptions } from './options.ts';
+import { output, sendSyn } from './output.ts';
+import { Segment } from './segment.ts';
+import { seqGeq, seqLt } from './seq.ts';
+import { CLOSED, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
+import { TcpStats } from './stats.ts';
+import { runTimers } from './timers.ts';
+import { ACK, headerFits, RST, SYN, TCP_HEADER_BYTES } from './wire.ts';
+
+/** RFC 6335: ephemeral ports, Linux's part of the range. */
+const EPHEMERAL_FIRST = 32768;
+const EPHEMERAL_LAST = 60999;
+
+/** Turns given at the end of one batch before the loop gets its say again. */
+const TURNS_PER_BATCH = 100_000;
+
+/** IANA protocol number. */
+const PROTOCOL_TCP = 6;
+
+export interface TcpLayerOptions {
+  readonly network: TcpNetwork;
+  readonly pages: PageAllocator;
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  readonly random: Random;
+}
+
+/**
+ * The TCP of one host: all its connections and listeners. Segments and time come in, segments and events go out; it
+ * never waits. Work is done in batches: `input` for each segment, then `endBatch` once.
+ */
+export class Tcp implements TcpContext {
+  readonly memory: Memory;
+  readonly pages: PageAllocator;
+  readonly timers: TimerQueue;
+  readonly stats = new TcpStats();
+  readonly synOptions: SynOptions = {
+    mss: 0,
+    windowShift: -1,
+    sackPermitted: false,
+    timestamps: false,
+    tsVal: 0,
+    tsEcr: 0,
+  };
+  nowUs = 0;
+  sackSentUs = 0;
+  readonly #network: TcpNetwork;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #isn: IsnGenerator;
+  readonly #connections = new Demux();
+  readonly #listeners = new Map<number, Listener[]>();
+  readonly #segment = new Segment();
+  /** Connections with something to do at the end of the batch: a queue in an array that keeps its room. */
+  readonly #touched: (Connection | undefined)[] = [];
+  #touchedHead = 0;
+  #touchedTail = 0;
+  /** Connections that wait for room in a device, in the order in which they were refused. */
+  #blocked: Connection[] = [];
+  #inBatch = false;
+  #portOffset: number;
+
+  constructor(options: TcpLayerOptions) {
+    this.memory = options.network.memory;
+    this.pages = options.pages;
+    this.timers = options.timers;
+    this.#network = options.network;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#isn = new IsnGenerator(options.random.u32(), options.random.u32());
+    this.#portOffset = options.random.u32() & 0xffff;
+    this.nowUs = options.clock.now();
+  }
+
+  readClock(): number {
+    return this.#clock.now();
+  }
+
+  /** Every connection, TIME-WAIT included. */
+  get connections(): Iterable<Connection> {
+    return this.#connections;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  // --- From below ----------------------------------------------------------------------------------------------
+
+  /** A batch of segments begins: time is read once. */
+  beginBatch(): void {
+    this.#inBatch = true;
+    this.nowUs = this.#clock.now();
+  }
+
+  /**
+   * A segment has come; `packet` stands at its TCP header, and IP has checked the addresses (unicast both, ours here).
+   * Call within beginBatch/endBatch.
+   */
+  input(packet: Packet, src: number, dst: number): void {
+    const { memory, stats } = this;
+    const segment = this.#segment;
+    stats.InSegs++;
+    if (!headerFits(memory, packet.addr, packet.headLen)) {
+      stats.InErrs++;
+      return;
+    }
+    if (!(packet.flags & PACKET_DATA_VALIDATED) && packetSum(memory, packet, src, dst) !== 0xffff) {
+      stats.InCsumErrors++;
+      stats.InErrs++;
+      return;
+    }
+    segment.parse(memory, packet.addr, packet.len, src, dst, packet.arrivedUs);
+    const c = this.#connections.find(dst, segment.dstPort, src, segment.srcPort);
+    if (c === undefined) {
+      this.#arrivesWithoutConnection(segment, packet);
+      return;
+    }
+    const answer = segmentArrives(c, segment, packet);
+    if (answer === ANSWER_RST) {
+      this.#answerReset(segment);
+    } else if (answer === OPEN_AGAIN) {
+      finish(c, undefined);
+      this.#arrivesWithoutConnection(segment, packet);
+    }
+  }
+
+  /** The batch is over: events are told, then everything that may be sent goes out, then devices publish it. */
+  endBatch(): void {
+    this.#inBatch = true;
+    const touched = this.#touched;
+    let turns = 0;
+    while (this.#touchedHead < this.#touchedTail && turns++ < TURNS_PER_BATCH) {
+      const c = touched[this.#touchedHead]!;
+      touched[this.#touchedHead++] = undefined;
+      c.touched = false;
+      if (c.events !== 0) this.#tell(c);
+      if (c.state !== CLOSED && c.state !== SYN_SENT && !c.txBlocked) output(c);
+      else if (c.state !== CLOSED) c.rearm();
+    }
+    if (this.#touchedHead === this.#touchedTail) {
+      this.#touchedHead = 0;
+      this.#touchedTail = 0;
+    }
+    this.#inBatch = false;
+    this.#network.flush();
+  }
+
+  /** A device that had no room has some again. */
+  transmitReady(): void {
+    const blocked = this.#blocked;
+    if (blocked.length === 0) return;
+    this.beginBatch();
+    this.#blocked = [];
+    for (const c of blocked) {
+      c.txBlocked = false;
+      if (c.state === SYN_SENT || c.state === SYN_RECEIVED) sendSyn(c, true);
+      else this.touch(c);
+    }
+    this.endBatch();
+  }
+
+  /**
+   * An ICMP error quotes a segment of ours. It counts only if its sequence number is in flight (RFC 5927 section 4).
+   * @param hard whether it says that the connection cannot be (codes protocol, port unreachable).
+   */
+  icmpError(
+    local: number,
+    localPort: number,
+    remote: number,
+    remotePort: number,
+    seq: number,
+    code: TcpErrorCode,
+    hard: boolean,
+  ): void {
+    const c = this.#connections.find(local, localPort, remote, remotePort);
+    if (c === undefined || !(seqGeq(seq, c.sndUna) && seqLt(seq, c.sndNxt))) return;
+    this.beginBatch();
+    c.softError = code;
+    // A connection that is being opened fails at once, as Linux does; an established one survives soft errors (MUST-56),
+    // and hard ones too (RFC 5927 section 5: ICMP is not authenticated).
+    if (c.state === SYN_SENT || (c.state === SYN_RECEIVED && hard)) abort(c, code, false);
+    this.endBatch();
+  }
+
+  // --- From the user -------------------------------------------------------------------------------------------
+
+  /**
+   * OPEN, active.
+   * @returns the connection in SYN-SENT, or the reason why there can be none.
+   */
+  connect(
+    path: TcpPath,
+    localPort: number,
+    remotePort: number,
+    config: TcpConfig,
+    user: ConnectionUser,
+  ): Connection | 'EADDRINUSE' | 'EADDRNOTAVAIL' {
+    const { localAddress: local, remoteAddress: remote } = path;
+    if (!this.#inBatch) this.nowUs = this.#clock.now();
+    if (localPort === 0) {
+      localPort = this.#ephemeralPort(local, remote, remotePort);
+      if (localPort === 0) return 'EADDRNOTAVAIL';
+    } else {
+      const old = this.#connections.find(local, localPort, remote, remotePort);
+      if (old !== undefined) return 'EADDRINUSE';
+    }
+    const c = new Connection(this, config, path, local, localPort, remote, remotePort);
+    c.user = user;
+    this.#open(c);
+    c.state = SYN_SENT;
+    this.stats.ActiveOpens++;
+    sendSyn(c, false);
+    c.rtoAtUs = this.nowUs + c.rtoUs;
+    c.rearm();
+    this.userDone();
+    return c;
+  }
+
+  /** OPEN, passive. @returns undefined when the address and port are taken. */
+  listen(
+    address: number,
+    port: number,
+    backlog: number,
+    config: TcpConfig,
+    onConnection: OnConnection,
+  ): Listener | undefined {
+    const there = this.#listeners.get(port) ?? [];
+    for (const other of there) {
+      if (other.address === address || other.address === 0 || address === 0) return undefined;
+    }
+    const listener = new Listener(address, port, backlog, config, onConnection);
+    this.#listeners.set(port, [...there, listener]);
+    return listener;
+  }
+
+  /** Stops listening; what is half open is reset. */
+  unlisten(listener: Listener): void {
+    if (listener.closed) return;
+    listener.closed = true;
+    const rest = (this.#listeners.get(listener.port) ?? []).filter((other) => other !== listener);
+    if (rest.length > 0) this.#listeners.set(listener.port, rest);
+    else this.#listeners.delete(listener.port);
+    for (const c of listener.takeHalfOpen()) {
+      c.parent = undefined;
+      abort(c, undefined, true);
+    }
+    this.userDone();
+  }
+
+  /** A free port for `listen` on port 0. @returns 0 when all are taken. */
+  freeListenPort(): number {
+    const count = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
+    const start = this.#random.u32() % count;
+    for (let i = 0; i < count; i++) {
+      const port = EPHEMERAL_FIRST + ((start + i) % count);
+      if (!this.#listeners.has(port)) return port;
+    }
+    return 0;
+  }
+
+  /** To be called after user calls: outside of a batch, what they caused goes out at once. */
+  userDone(): void {
+    if (this.#inBatch) return;
+    this.nowUs = this.#clock.now();
+    this.endBatch();
+  }
+
+  /** Ends everything at once, without a word to anybody. */
+  close(): void {
+    for (const list of [...this.#listeners.values()]) {
+      for (const listener of list) listener.closed = true;
+    }
+    this.#listeners.clear();
+    for (const c of this.#connections) {
+      c.parent = undefined;
+      c.user = undefined;
+      c.orphaned = true;
+      finish(c, 'ECONNABORTED');
+    }
+    this.#blocked = [];
+  }
+
+  // --- TcpContext ----------------------------------------------------------------------------------------------
+
+  touch(c: Connection): void {
+    if (c.touched) return;
+    c.touched = true;
+    this.#touched[this.#touchedTail++] = c;
+  }
+
+  blockOnDevice(c: Connection): void {
+    if (c.txBlocked) return;
+    c.txBlocked = true;
+    this.stats.TxRingFull++;
+    this.#blocked.push(c);
+  }
+
+  forget(c: Connection): void {
+    this.#connections.remove(c);
+    this.timers.cancel(c.timer);
+  }
+
+  connectionTimer(c: Connection): void {
+    this.beginBatch();
+    runTimers(c);
+    this.endBatch();
+  }
+
+  // --- LISTEN and CLOSED ---------------------------------------------------------------------------------------
+
+  /** Sections 3.10.7.1 and 3.10.7.2. */
+  #arrivesWithoutConnection(segment: Segment, packet: Packet): void {
+    const { flags } = segment;
+    if (flags & RST) return;
+    const listener = this.#listenerFor(segment.dst, segment.dstPort);
+    if (listener === undefined || flags & ACK) {
+      this.#answerReset(segment);
+      return;
+    }
+    if (flags & SYN) this.#synArrives(listener, segment, packet);
+  }
+
+  #synArrives(listener: Listener, segment: Segment, packet: Packet): void {
+    const { stats } = this;
+    if (listener.full || listener.waiting > listener.backlog) {
+      // Silently: the peer tries again (MUST-... of Linux: no RST on overflow).
+      if (listener.waiting > listener.backlog) stats.ListenOverflows++;
+      stats.ListenDrops++;
+      return;
+    }
+    const path = this.#network.path(segment.dst, segment.src);
+    if (path === undefined) return;
+    const c = new Connection(this, listener.config, path, segment.dst, segment.dstPort, segment.src, segment.srcPort);
+    c.passive = true;
+    c.parent = listener;
+    listener.add(c);
+    this.#open(c);
+    c.state = SYN_RECEIVED;
+    c.irs = segment.seq;
+    c.rcvNxt = (segment.seq + 1) | 0;
+    c.rcvAdv = c.rcvNxt;
+    c.rcv.start(c.rcvNxt);
+    c.sndWl1 = segment.seq;
+    c.sndWnd = segment.window;
+    c.maxSndWnd = Math.max(segment.window, 1);
+    takeSynOptions(c, segment);
+    stats.PassiveOpens++;
+    sendSyn(c, false);
+    c.rtoAtUs = this.nowUs + c.rtoUs;
+    c.rearm();
+    void packet;
+  }
+
+  #open(c: Connection): void {
+    const { localAddress: local, remoteAddress: remote, localPort, remotePort } = c;
+    c.iss = this.#isn.isn(local, localPort, remote, remotePort, this.nowUs);
+    c.tsOffset = this.#isn.hash(remote, local, ((remotePort << 16) | localPort) ^ 0x7453_7453);
+    c.sndUna = c.iss;
+    c.sndNxt = (c.iss + 1) | 0;
+    c.snd.start(c.sndNxt);
+    c.lastReceivedUs = this.nowUs;
+    c.updateMss();
+    this.#connections.add(c);
+  }
+
+  #listenerFor(address: number, port: number): Listener | undefined {
+    const list = this.#listeners.get(port);
+    if (list === undefined) return undefined;
+    for (const listener of list) {
+      if (listener.address === address || listener.address === 0) return listener;
+    }
+    return undefined;
+  }
+
+  /** Section 3.10.7.1: <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>. */
+  #answerReset(segment: Segment): void {
+    const path = this.#network.path(segment.dst, segment.src);
+    if (path === undefined) return;
+    const addr = path.reserve(TCP_HEADER_BYTES);
+    if (addr === 0) return;
+    const hasAck = (segment.flags & ACK) !== 0;
+    const flags = hasAck ? RST : RST | ACK;
+    const { view, kernel } = this.memory;
+    view.setInt32(addr, (segment.dstPort << 16) | segment.srcPort);
+    view.setInt32(addr + 4, hasAck ? segment.ack : 0);
+    view.setInt32(addr + 8, hasAck ? 0 : (segment.seq + segment.len) | 0);
+    view.setInt32(addr + 12, ((TCP_HEADER_BYTES << 10) | flags) << 16);
+    view.setInt32(addr + 16, 0);
+    const pseudo = pseudoHeaderSum(segment.dst, segment.src, PROTOCOL_TCP, TCP_HEADER_BYTES);
+    const sum = addSum(pseudo, kernel.sum(addr, TCP_HEADER_BYTES));
+    view.setUint16(addr + 16, path.checksumOffload ? pseudo : ~sum & 0xffff);
+    path.send(TCP_HEADER_BYTES, 0);
+    this.stats.OutRsts++;
+    this.stats.OutSegs++;
+  }
+
+  #tell(c: Connection): void {
+    const events = c.events;
+    c.events = 0;
+    const user = c.user;
+    if (user === undefined) return;
+    if (events & EVENT_CONNECT) user.onConnect();
+    if (events & EVENT_READABLE && c.rcv.readable > 0) user.onReadable();
+    if (events & EVENT_END) user.onEnd();
+    if (events & EVENT_WRITABLE && c.state !== CLOSED) user.onWritable();
+    if (events & EVENT_CLOSE) user.onClose(c.error);
+  }
+
+  /** RFC 6056 algorithm 3: a keyed offset for each remote end, then counting. */
+  #ephemeralPort(local: number, remote: number, remotePort: number): number {
+    const count = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
+    const offset = (this.#isn.hash(local, remote, remotePort) >>> 0) % count;
+    for (let i = 0; i < count; i++) {
+      const port = EPHEMERAL_FIRST + ((offset + this.#portOffset++) % count);
+      const old = this.#connections.find(local, port, remote, remotePort);
+      if (old === undefined && !this.#listeners.has(port)) return port;
+      if (old !== undefined && old.state === TIME_WAIT) continue;
+    }
+    return 0;
+  }
+}
+
+/** The sum over pseudo-header and segment: 0xffff when the checksum holds. Fragments may begin at odd offsets. */
+function packetSum(memory: Memory, packet: Packet, src: number, dst: number): number {
+  const { kernel } = memory;
+  let sum = addSum(pseudoHeaderSum(src, dst, PROTOCOL_TCP, packet.len), kernel.sum(packet.addr, packet.headLen));
+  let odd = packet.headLen & 1;
+  for (let i = 0; i < packet.fragCount; i++) {
+    const bytes = packet.fragLen[i]!;
+    const part = kernel.sum(packet.fragAddr[i]!, bytes);
+    sum = addSum(sum, odd ? swapSum(part) : part);
+    odd ^= bytes & 1;
+  }
+  return sum;
+}

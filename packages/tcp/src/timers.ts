@@ -1,0 +1,73 @@
+import { NEVER } from '@qanat/clock';
+import { abort, finish } from './close.ts';
+import type { Connection } from './connection.ts';
+import { givenUp } from './give-up.ts';
+import { keepAliveTimer } from './keepalive.ts';
+import { output, retransmitAt, sendAck, sendSyn } from './output.ts';
+import { probeWindow } from './persist.ts';
+import { enterLoss } from './recovery.ts';
+import { CLOSED, SYN_RECEIVED, SYN_SENT } from './state.ts';
+
+/** Some deadline of the connection has come: runs all that are due, then arms the next. */
+export function runTimers(c: Connection): void {
+  const nowUs = c.tcp.nowUs;
+  if (c.lifeAtUs <= nowUs) {
+    c.lifeAtUs = NEVER;
+    // FIN-WAIT-2 of a closed connection that the peer never ends, or the end of TIME-WAIT.
+    finish(c, undefined);
+    return;
+  }
+  if (c.delayedAckAtUs <= nowUs) {
+    c.delayedAckAtUs = NEVER;
+    c.tcp.stats.DelayedACKs++;
+    sendAck(c);
+  }
+  if (c.rtoAtUs <= nowUs) {
+    c.rtoAtUs = NEVER;
+    if (c.persisting) probeWindow(c);
+    else retransmissionTimeout(c);
+  }
+  if (c.state !== CLOSED && c.keepAliveAtUs <= nowUs) keepAliveTimer(c);
+  if (c.state !== CLOSED) c.rearm();
+}
+
+function retransmissionTimeout(c: Connection): void {
+  if (c.state === SYN_SENT || c.state === SYN_RECEIVED) {
+    synTimeout(c);
+    return;
+  }
+  const rtx = c.rtx;
+  if (rtx.packetsOut === 0) return;
+  if (givenUp(c)) {
+    c.tcp.stats.TCPAbortOnTimeout++;
+    // R2 is passed (RFC 9293 section 3.8.3). A soft error that ICMP reported names the cause.
+    abort(c, c.softError ?? 'ETIMEDOUT', false);
+    return;
+  }
+  c.tcp.stats.TCPTimeouts++;
+  enterLoss(c);
+  c.retries++;
+  // RFC 6298 (5.5): back off; a segment that the device refuses has not been tried, so it does not count.
+  if (retransmitAt(c, rtx.head)) {
+    if (c.backoff < 30) c.backoff++;
+    c.retransmitHint = rtx.packetsOut > 1 ? rtx.seq[rtx.head + 1]! : c.sndNxt;
+  }
+  c.rtoAtUs = c.tcp.nowUs + c.rtoUs;
+  if (c.observer !== undefined) c.observer.windowUpdated(c.tcp.readClock(), c);
+  output(c);
+}
+
+function synTimeout(c: Connection): void {
+  const { config, tcp } = c;
+  const most = c.state === SYN_SENT ? config.synRetries : config.synAckRetries;
+  if (c.synRetries >= most) {
+    tcp.stats.TCPAbortOnTimeout++;
+    abort(c, c.softError ?? 'ETIMEDOUT', false);
+    return;
+  }
+  c.synRetries++;
+  if (c.backoff < 30) c.backoff++;
+  tcp.stats.TCPTimeouts++;
+  sendSyn(c, true);
+  c.rtoAtUs = tcp.nowUs + c.rtoUs;
+}

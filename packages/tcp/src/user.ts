@@ -1,0 +1,116 @@
+import { NEVER } from '@qanat/clock';
+import { abort, finish, limitFinWait2 } from './close.ts';
+import type { Connection } from './connection.ts';
+import { CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_1, LAST_ACK, SYN_RECEIVED, SYN_SENT } from './state.ts';
+
+/** User calls, RFC 9293 section 3.10: what an application may ask of a connection. None of them blocks. */
+
+/** Whether data may still be queued. */
+export function mayWrite(c: Connection): boolean {
+  if (c.writeShut) return false;
+  const { state } = c;
+  return state === ESTABLISHED || state === CLOSE_WAIT || state === SYN_SENT || state === SYN_RECEIVED;
+}
+
+/**
+ * SEND: queues what fits of `from`. After a partial write `onWritable` will tell when there is room.
+ * @returns bytes taken, 0..length; -1 when the connection takes none any more; -2 when there is no memory.
+ */
+export function write(c: Connection, from: Uint8Array): number {
+  if (!mayWrite(c)) return -1;
+  return queued(c, c.snd.write(from), from.length);
+}
+
+/** SEND from machine memory. @returns as `write`. */
+export function writeFrom(c: Connection, addr: number, bytes: number): number {
+  if (!mayWrite(c)) return -1;
+  return queued(c, c.snd.writeFrom(addr, bytes), bytes);
+}
+
+function queued(c: Connection, taken: number, asked: number): number {
+  if (taken < 0) return -2;
+  if (taken < asked) c.wantWrite = true;
+  if (taken > 0) c.tcp.touch(c);
+  return taken;
+}
+
+/** RECEIVE: copies what is there. @returns bytes read. */
+export function read(c: Connection, into: Uint8Array): number {
+  return afterRead(c, c.rcv.read(into));
+}
+
+/** RECEIVE into machine memory. */
+export function readInto(c: Connection, addr: number, bytes: number): number {
+  return afterRead(c, c.rcv.readInto(addr, bytes));
+}
+
+/** RECEIVE in place: drops bytes that were looked at where they lie. */
+export function consume(c: Connection, bytes: number): void {
+  c.rcv.consume(bytes);
+  afterRead(c, bytes);
+}
+
+function afterRead(c: Connection, bytes: number): number {
+  // The window may be worth an update now.
+  if (bytes > 0) {
+    if (c.state === CLOSED) {
+      if (c.rcv.readable === 0) c.rcv.release();
+    } else {
+      c.tcp.touch(c);
+    }
+  }
+  return bytes;
+}
+
+/** CLOSE of the sending side: a FIN follows what is queued (half close). */
+export function shutdown(c: Connection): void {
+  if (c.writeShut) return;
+  c.writeShut = true;
+  switch (c.state) {
+    case ESTABLISHED:
+      c.finQueued = true;
+      c.state = FIN_WAIT_1;
+      break;
+    case CLOSE_WAIT:
+      c.finQueued = true;
+      c.state = LAST_ACK;
+      break;
+    case SYN_SENT:
+    case SYN_RECEIVED:
+      // Goes out when the handshake is complete.
+      c.finQueued = true;
+      return;
+    default:
+      return;
+  }
+  c.tcp.touch(c);
+}
+
+/** CLOSE: the application lets go. Unread data means that the peer must learn of its loss: RST (SHLD-3). */
+export function close(c: Connection): void {
+  if (c.orphaned) return;
+  c.orphaned = true;
+  if (c.state === CLOSED) {
+    c.rcv.release();
+    return;
+  }
+  if (c.state === SYN_SENT) {
+    finish(c, undefined);
+    return;
+  }
+  if (c.rcv.readable > 0) {
+    c.tcp.stats.TCPAbortOnClose++;
+    abort(c, undefined, true);
+    return;
+  }
+  shutdown(c);
+  limitFinWait2(c);
+  if (c.lifeAtUs !== NEVER) c.rearm();
+}
+
+/** ABORT: RST, and everything is forgotten. */
+export function reset(c: Connection): void {
+  c.orphaned = true;
+  abort(c, undefined, true);
+  c.rcv.release();
+}
