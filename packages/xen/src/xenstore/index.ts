@@ -7,6 +7,9 @@ export {
   type XenstoreTransport,
 } from './client.ts';
 export type { Perms, XenstoreAccess, XenstorePerm } from './client-text.ts';
+export type { ConnectionOptions } from './connection.ts';
 export { XenstoreError } from './error.ts';
+export { DEFAULT_QUOTAS, type XenstoreQuotas } from './quota.ts';
 export { type TransactionBody, XenstoreTransaction } from './transaction.ts';
 export type { XenstoreErrorCode } from './wire.ts';
+export { type ServedConnection, type ToolstackLink, Xenstored, type XenstoredHost } from './xenstored.ts';
