@@ -1,4 +1,5 @@
 export { BackRing } from './back-ring.ts';
+export * from './console/index.ts';
 export type { DomainRecord } from './domain-record.ts';
 export * from './errno.ts';
 export * from './event-channel-layout.ts';
