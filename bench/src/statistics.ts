@@ -1,0 +1,52 @@
+/** @returns the middle value, the mean of the two middle ones of an even number, or NaN of none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >>> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+export interface Summary {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+  /** (most - least) / median. */
+  readonly spread: number;
+}
+
+export function summarize(values: readonly number[]): Summary {
+  const middle = median(values);
+  const least = Math.min(...values);
+  const most = Math.max(...values);
+  return { median: middle, least, most, spread: (most - least) / middle };
+}
+
+/** Bytes that arrived in one span of time. */
+export interface Progress {
+  readonly seconds: number;
+  readonly bytes: number;
+}
+
+/**
+ * How long nothing arrived, at most.
+ * @param granularity length of a regular span in seconds. A span that was sampled late by a whole one or more counts
+ * as a gap too: whoever should have sampled it did not run.
+ * @returns seconds; 0 when every span brought something.
+ */
+export function longestGap(spans: readonly Progress[], granularity: number): number {
+  let longest = 0;
+  let current = 0;
+  for (const span of spans) {
+    current = span.bytes === 0 ? current + span.seconds : 0;
+    const late = span.seconds - granularity;
+    longest = Math.max(longest, current, late >= granularity ? late : 0);
+  }
+  return longest;
+}
+
+/** @returns the columns side by side: the first to the left, the others to the right. */
+export function alignColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  return rows.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
+  );
+}
