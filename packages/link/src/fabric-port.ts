@@ -26,7 +26,7 @@ export interface PortOptions {
   readonly mac: Uint8Array;
   /** Most buffers that this port may have out (with its host, or on the way): the length of its ring. */
   readonly ringFrames: number;
-  /** Most frames that wait for this port's host. */
+  /** Most frames that wait for this port's host, where no impairment has a queue of its own. */
   readonly queueFrames: number;
   /** What happens to frames on the way to this port's host. */
   readonly impairment: Impairment | undefined;
@@ -50,14 +50,15 @@ export class FabricPort implements Netif {
   };
   readonly index: number;
   readonly impairment: Impairment | undefined;
-  /** Buffers on this port's account. */
+  /** Buffers on this port's account: with its host, or on the way from it. */
   held = 0;
+  /** Buffers with copies (floods, duplicates) that were made for this port. */
+  copiesHeld = 0;
   /** `allocate` has failed and `transmitReady` is owed. */
   waiting = false;
   closed = false;
   readonly #fabric: Fabric;
   readonly #ringFrames: number;
-  readonly #queueFrames: number;
   readonly #timer: Timer;
   #up: NetifUp | undefined;
   /** Tokens of frames that were transmitted and not yet flushed. */
@@ -78,7 +79,6 @@ export class FabricPort implements Netif {
     this.memory = fabric.memory;
     this.impairment = options.impairment;
     this.#ringFrames = options.ringFrames;
-    this.#queueFrames = options.queueFrames;
     this.#staged = new Int32Array(options.ringFrames);
     this.#delayed = options.impairment === undefined ? undefined : new DelayQueue();
     this.#queue = new Int32Array(options.impairment === undefined ? options.queueFrames : 0);
@@ -112,6 +112,14 @@ export class FabricPort implements Netif {
     return packet;
   }
 
+  /** A buffer for a copy that comes out at this port, or null when it has as many as its ring is long. */
+  takeCopyBuffer(): Packet | null {
+    if (this.copiesHeld >= this.#ringFrames) return null;
+    const packet = this.#fabric.pool.take(-1 - this.index);
+    if (packet !== null) this.copiesHeld++;
+    return packet;
+  }
+
   transmit(packet: Packet): void {
     this.#fabric.pool.queue(packet);
     this.#staged[this.#stagedCount++] = packet.token;
@@ -120,6 +128,7 @@ export class FabricPort implements Netif {
   release(packet: Packet): void {
     this.#fabric.pool.checkHeld(packet);
     this.#fabric.giveBack(packet);
+    this.#fabric.wakeWaiting(this.#fabric.clock.now());
   }
 
   flush(): void {
@@ -139,11 +148,17 @@ export class FabricPort implements Netif {
       this.counters.txBytes += packet.len;
       fabric.forward(this, packet, nowUs);
     }
+    fabric.wakeWaiting(nowUs);
+  }
+
+  /** Whether somebody is there to receive. */
+  get attached(): boolean {
+    return !this.closed && this.#up !== undefined;
   }
 
   /** Takes a frame that shall come out here. */
   accept(packet: Packet, nowUs: number): void {
-    if (this.closed || this.#up === undefined) {
+    if (!this.attached) {
       this.counters.rxDrops++;
       this.#fabric.giveBack(packet);
       return;
@@ -169,15 +184,10 @@ export class FabricPort implements Netif {
       this.#fabric.giveBack(packet);
       return;
     }
-    if (delayed.size >= this.#queueFrames) {
-      this.counters.rxDrops++;
-      this.#fabric.giveBack(packet);
-      return;
-    }
     if (plan.corruptBit >= 0) this.memory.u8[packet.addr + (plan.corruptBit >>> 3)]! ^= 1 << (plan.corruptBit & 7);
     delayed.push(packet.token, plan.deliverAtUs);
-    if (plan.duplicateAtUs !== Number.POSITIVE_INFINITY && delayed.size < this.#queueFrames) {
-      const copy = this.#fabric.copy(packet);
+    if (plan.duplicateAtUs !== Number.POSITIVE_INFINITY) {
+      const copy = this.#fabric.copyFor(this, packet);
       if (copy !== null) delayed.push(copy.token, plan.duplicateAtUs);
     }
     this.#armFor(delayed.nextUs);
@@ -202,7 +212,8 @@ export class FabricPort implements Netif {
       this.#fabric.giveBack(packet);
       packet = this.#pop(Number.POSITIVE_INFINITY);
     }
-    this.#fabric.portClosed();
+    this.#fabric.portClosed(this);
+    this.#fabric.wakeWaiting(this.#fabric.clock.now());
   }
 
   #armFor(us: number): void {
@@ -240,6 +251,7 @@ export class FabricPort implements Netif {
           this.#fabric.giveBack(packet);
         }
       }
+      this.#fabric.wakeWaiting(nowUs);
       if (delivered > 0 && !this.closed) up.receiveDone();
       if (this.waiting && this.held < this.#ringFrames && this.#fabric.pool.hasRoom) {
         this.waiting = false;

@@ -33,10 +33,11 @@ export abstract class Fabric {
   waitingPorts = 0;
 
   /**
-   * @param options see there. @param buffers most frames that are in all ports' hands and queues together.
+   * @param options see there. @param buffers most frames that all hosts together hold or have on the way.
+   * @param copies most copies of frames besides.
    * @throws RangeError for an impossible MTU. @throws Error when there are no pages.
    */
-  protected constructor(options: FabricOptions, buffers: number) {
+  protected constructor(options: FabricOptions, buffers: number, copies: number) {
     const mtu = options.mtu ?? DEFAULT_MTU;
     if (!(Number.isInteger(mtu) && mtu >= MIN_MTU && mtu <= MAX_MTU)) {
       throw new RangeError(`an MTU of ${mtu}: it must be an integer in ${MIN_MTU}..${MAX_MTU}`);
@@ -45,23 +46,29 @@ export abstract class Fabric {
     this.clock = options.clock;
     this.timers = options.timers;
     this.mtu = mtu;
-    this.pool = new FramePool(options.memory, options.pages, mtu, buffers);
+    this.pool = new FramePool(options.memory, options.pages, mtu, buffers + copies);
   }
 
   /** Takes over a queued frame of `from`: hands it to a port's `accept`, or gives it back. */
   abstract forward(from: FabricPort, packet: Packet, nowUs: number): void;
 
-  /** A buffer comes home. */
+  /** A buffer comes home. Within a batch the caller wakes who waits for one (`wakeWaiting`) when it is through. */
   giveBack(packet: Packet): void {
+    const owner = this.pool.owner[packet.token]!;
     this.pool.give(packet);
-    this.ports[this.pool.owner[packet.token]!]!.held--;
-    if (this.waitingPorts > 0) this.#wakeWaiting();
+    if (owner >= 0) this.ports[owner]!.held--;
+    else this.ports[-1 - owner]!.copiesHeld--;
   }
 
-  /** A second buffer with the same frame, on the account of the same port; null when that has none left. */
-  copy(packet: Packet): Packet | null {
-    const owner = this.ports[this.pool.owner[packet.token]!]!;
-    const copy = owner.takeBuffer();
+  /** Gives those a turn whose `allocate` failed: there may be room now. */
+  wakeWaiting(nowUs: number): void {
+    if (this.waitingPorts === 0) return;
+    for (const port of this.ports) if (port.waiting) port.wake(nowUs);
+  }
+
+  /** A second buffer with the same frame, on the account of the port that it is for; null when that has none left. */
+  copyFor(port: FabricPort, packet: Packet): Packet | null {
+    const copy = port.takeCopyBuffer();
     if (copy === null) return null;
     copy.set(copy.addr, packet.len);
     copy.flags = packet.flags;
@@ -70,13 +77,8 @@ export abstract class Fabric {
     return copy;
   }
 
-  /** The buffers' pages go back when the last port has closed. */
-  portClosed(): void {
+  /** Called when a port has closed. The buffers' pages go back when it was the last. */
+  portClosed(_port: FabricPort): void {
     if (this.ports.every((port) => port.closed)) this.pool.close();
-  }
-
-  #wakeWaiting(): void {
-    const nowUs = this.clock.now();
-    for (const port of this.ports) if (port.waiting) port.wake(nowUs);
   }
 }

@@ -6,5 +6,22 @@ export {
   type ImpairmentOptions,
   type ImpairmentPlan,
 } from './impairment.ts';
+export type { SeededImpairment } from './link-options.ts';
+export { MacTable, type MacTableOptions } from './mac-table.ts';
 export { type Netif, type NetifUp, NO_OFFLOAD, type Offload } from './netif.ts';
-export { createPipe, type PipeOptions, type SeededImpairment } from './pipe.ts';
+export { pcapTap } from './pcap-tap.ts';
+export {
+  PCAP_DIRECTION_IN,
+  PCAP_DIRECTION_OUT,
+  PCAP_DIRECTION_UNKNOWN,
+  type PcapngOptions,
+  PcapngWriter,
+} from './pcapng.ts';
+export { createPipe, type PipeOptions } from './pipe.ts';
+export {
+  createSwitch,
+  type Switch,
+  type SwitchCounters,
+  type SwitchOptions,
+  type SwitchPortOptions,
+} from './switch.ts';

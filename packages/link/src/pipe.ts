@@ -1,14 +1,8 @@
 import type { Packet } from '@qanat/bytes';
-import { seededRandom } from '@qanat/clock';
 import { Fabric, type FabricOptions } from './fabric.ts';
 import { FabricPort } from './fabric-port.ts';
-import { Impairment, type ImpairmentOptions } from './impairment.ts';
+import { createImpairment, IMPAIRED_RING_FRAMES, linkMac, RING_FRAMES, type SeededImpairment } from './link-options.ts';
 import type { Netif } from './netif.ts';
-
-/** What is wrong with a direction of a link, and the seed of its chance (default 1). */
-export interface SeededImpairment extends ImpairmentOptions {
-  readonly seed?: number;
-}
 
 export interface PipeOptions extends FabricOptions {
   /** Names of the two ends. Default `pipe0`, `pipe1`. */
@@ -17,35 +11,18 @@ export interface PipeOptions extends FabricOptions {
   readonly macs?: readonly [Uint8Array, Uint8Array];
   /** Both directions alike, or [from the first end to the second, from the second to the first]. */
   readonly impair?: SeededImpairment | readonly [SeededImpairment | undefined, SeededImpairment | undefined];
-  /** Frames that an end may have on the way. Default 256; with an impairment 4096, taken from `pages` as needed. */
+  /** Most frames that an end may have on the way; then `allocate` returns null. Default 256; with an impairment 4096, taken from `pages` as needed. */
   readonly ringFrames?: number;
 }
 
-/** As many as a Xen netif ring of one page holds. */
-const RING_FRAMES = 256;
-/** An impaired link also holds what is in its queue and in flight. */
-const IMPAIRED_RING_FRAMES = 4096;
-
 class Pipe extends Fabric {
   constructor(options: FabricOptions, ringFrames: number) {
-    super(options, 2 * ringFrames);
+    super(options, 2 * ringFrames, 2 * ringFrames);
   }
 
   override forward(from: FabricPort, packet: Packet, nowUs: number): void {
     this.ports[1 - from.index]!.accept(packet, nowUs);
   }
-}
-
-/** A locally administered unicast address for end `index` of a link. */
-export function linkMac(index: number): Uint8Array {
-  const n = index + 1;
-  return new Uint8Array([2, 0, n >>> 24, n >>> 16, n >>> 8, n]);
-}
-
-/** @returns what a direction's options ask for; undefined when the link is perfect. */
-export function createImpairment(options: SeededImpairment | undefined, direction: number): Impairment | undefined {
-  if (options === undefined) return undefined;
-  return new Impairment(options, seededRandom((options.seed ?? 1) + direction * 2 ** 32));
 }
 
 /**
