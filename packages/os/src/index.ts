@@ -1,1 +1,21 @@
-export {};
+export { Activations } from './activations.ts';
+export { ConsoleWriter } from './console-writer.ts';
+export { CooperativeScheduler } from './cooperative-scheduler.ts';
+export { GrantTable } from './grant-table.ts';
+export { type Image, isImage } from './image.ts';
+export { Kernel, type KernelOptions } from './kernel.ts';
+export { KERNEL_STATS, type KernelStats, readKernelStats } from './kernel-stats.ts';
+export {
+  LOOP_BLOCKED,
+  LOOP_SLICE,
+  LOOP_STOPPED,
+  LOOP_TURN,
+  type LoopCounters,
+  type LoopCpu,
+  type LoopOutcome,
+  MainLoop,
+} from './main-loop.ts';
+export { SleepAuditError, type SleepViolation } from './sleep-audit.ts';
+export { ThreadLauncher, type ThreadLauncherOptions } from './thread-launcher.ts';
+export { type CooperativeOptions, DeadlockError, TurnScheduler } from './turn-scheduler.ts';
+export { VirtualScheduler } from './virtual-scheduler.ts';

@@ -1,0 +1,247 @@
+import { type Clock, NEVER, TimerQueue } from '@qanat/clock';
+import { type Hypercalls, SCHED_POLL_PORTS_MAX, TIMER_AHEAD_MAX_NS, VIRQ_TIMER, type VirtualCpu } from '@qanat/xen';
+import type { Activations } from './activations.ts';
+import { ReadyQueue } from './ready-queue.ts';
+
+/** What `MainLoop.run` came back for. */
+export const LOOP_BLOCKED = 0;
+/** There is more to do; the slice is over. */
+export const LOOP_SLICE = 1;
+/** Promises and host events of the thread want a turn. */
+export const LOOP_TURN = 2;
+/** The kernel has exited. */
+export const LOOP_STOPPED = 3;
+export type LoopOutcome = typeof LOOP_BLOCKED | typeof LOOP_SLICE | typeof LOOP_TURN | typeof LOOP_STOPPED;
+
+/** Bounds of one pass, so that tasks, timers and events take turns. */
+const TASKS_PER_PASS = 256;
+const TIMERS_PER_PASS = 64;
+/** A deadline is brought this near, so that nobody takes it for a mistake. */
+const DEADLINE_AHEAD_MAX_NS = TIMER_AHEAD_MAX_NS - 1e9;
+
+/** The CPU as the loop knows it. */
+export interface LoopCpu extends VirtualCpu {
+  /** Whether the thread's event loop gets a turn before each sleep that follows work. */
+  readonly turnsBeforeSleep: boolean;
+  /** How long `run` goes on before the thread's event loop gets a turn, in microseconds. */
+  readonly sliceUs: number;
+  /** Waits for an event for a very short time without sleeping. @returns whether `ready` came true. */
+  spin(ready: () => boolean, untilUs: number): boolean;
+}
+
+export interface LoopCounters {
+  loops: number;
+  sleeps: number;
+  blockedUs: number;
+  /** Wake-ups without event or deadline. */
+  spuriousWakes: number;
+  /** Sleeps that an event made unnecessary while the CPU spun. */
+  spinWakes: number;
+  tasks: number;
+  timersFired: number;
+  /** Turns given to the thread's event loop. */
+  turns: number;
+}
+
+/**
+ * The main loop of a domain. A pass runs ready tasks, fires due timers, then latches and dispatches events, each of them
+ * bounded; it sleeps only when a whole pass found nothing. Upcalls stay disabled throughout: an event between the last
+ * look and the hypercall leaves its pending bit, and the hypercall comes back at once.
+ */
+export class MainLoop {
+  readonly timers = new TimerQueue();
+  readonly counters: LoopCounters = {
+    loops: 0,
+    sleeps: 0,
+    blockedUs: 0,
+    spuriousWakes: 0,
+    spinWakes: 0,
+    tasks: 0,
+    timersFired: 0,
+    turns: 0,
+  };
+  readonly #hypercalls: Hypercalls;
+  readonly #activations: Activations;
+  readonly #clock: Clock;
+  readonly #cpu: LoopCpu;
+  readonly #maskUpcalls: () => void;
+  readonly #ready = new ReadyQueue();
+  readonly #beforeSleep: (() => void)[] = [];
+  readonly #audits: { readonly name: string; readonly check: (nowUs: number) => string | undefined }[] = [];
+  readonly #eventReady = (): boolean => this.#activations.waiting;
+  #running = false;
+  #stopped = false;
+  #turnWanted = false;
+  #workedSinceTurn = true;
+  #asleep = false;
+  #sleptAtUs = 0;
+  #sleepUntilUs = NEVER;
+  #timerBound = false;
+
+  /** @param maskUpcalls sets the vcpu's upcall_mask, which SCHEDOP_block clears. */
+  constructor(hypercalls: Hypercalls, activations: Activations, clock: Clock, cpu: LoopCpu, maskUpcalls: () => void) {
+    this.#hypercalls = hypercalls;
+    this.#activations = activations;
+    this.#clock = clock;
+    this.#cpu = cpu;
+    this.#maskUpcalls = maskUpcalls;
+    hypercalls.cpu = cpu;
+    this.timers.onEarlier = () => this.#wakeIfOutside();
+  }
+
+  /** Has `task` run in a later pass, soon. */
+  defer(task: () => void): void {
+    this.#ready.push(task);
+    this.#wakeIfOutside();
+  }
+
+  /** Adds a check to the sleep auditor: it returns what would be lost if the vcpu slept now, or undefined. */
+  addAudit(name: string, check: (nowUs: number) => string | undefined): void {
+    this.#audits.push({ name, check });
+  }
+
+  /** Has `hook` called when the loop is about to sleep: the final check of a ring. It may make new work. */
+  addBeforeSleep(hook: () => void): void {
+    this.#beforeSleep.push(hook);
+  }
+
+  /** Gives the thread's event loop (promises, sockets, host timers) a turn after this pass. */
+  requestTurn(): void {
+    this.#turnWanted = true;
+    this.#wakeIfOutside();
+  }
+
+  /** Ends `run` for good. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Runs until there is nothing to do (then the vcpu sleeps: in this call where the CPU is a thread, else the call comes
+   * back with LOOP_BLOCKED), or until the slice is over.
+   * @param maxPasses bound of a slice where domains share a thread.
+   */
+  run(maxPasses = NEVER): LoopOutcome {
+    if (this.#running) throw new Error('the main loop is running already');
+    this.#running = true;
+    try {
+      return this.#run(maxPasses);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /**
+   * Sleeps for at most `timeoutUs` or until an event comes, whichever is first; 0 or less looks at the events once and
+   * does not sleep. Runs no handlers. Back on a cooperative CPU it leaves the vcpu blocked: only `run` may call it there.
+   */
+  blockDomain(timeoutUs: number): void {
+    if (!(timeoutUs > 0)) {
+      this.#activations.demux();
+      return;
+    }
+    if (this.#activations.waiting) return;
+    this.#sleepUntil(timeoutUs === NEVER ? NEVER : this.#clock.now() + timeoutUs);
+  }
+
+  /** @returns what would be lost if the vcpu slept now until its timers' next deadline; empty when nothing. */
+  sleepFaults(): string[] {
+    const faults: string[] = [];
+    const nowUs = this.#clock.now();
+    if (this.#ready.length > 0) faults.push(`${this.#ready.length} ready tasks`);
+    const nextUs = this.timers.next();
+    if (nextUs * 1000 < this.#hypercalls.nextTimerNs()) faults.push(`a timer at ${nextUs} us and no wake-up for it`);
+    const port = this.#activations.pendingPort();
+    if (port !== 0) faults.push(`port ${port} is pending`);
+    if (this.#activations.waiting) faults.push('an event was not dispatched');
+    for (const { name, check } of this.#audits) {
+      const fault = check(nowUs);
+      if (fault !== undefined) faults.push(`${name}: ${fault}`);
+    }
+    return faults;
+  }
+
+  #run(maxPasses: number): LoopOutcome {
+    const { counters, timers } = this;
+    const activations = this.#activations;
+    if (this.#asleep) this.#woke();
+    const sliceEndUs = this.#clock.now() + this.#cpu.sliceUs;
+    for (let pass = 1; ; pass++) {
+      counters.loops++;
+      const tasks = this.#ready.length > 0 ? this.#ready.run(TASKS_PER_PASS) : 0;
+      const nowUs = this.#clock.now();
+      const fired = timers.fire(nowUs, TIMERS_PER_PASS);
+      this.#hypercalls.runTimers(nowUs * 1000);
+      const worked = activations.demux();
+      if (worked) activations.dispatch();
+      counters.tasks += tasks;
+      counters.timersFired += fired;
+      if (worked || tasks > 0 || fired > 0) this.#workedSinceTurn = true;
+      if (this.#stopped) return LOOP_STOPPED;
+      if (this.#turnWanted || nowUs >= sliceEndUs) return this.#turn();
+      if (pass >= maxPasses) return LOOP_SLICE;
+      if (worked || this.#ready.length > 0 || timers.next() <= nowUs) continue;
+      for (let i = 0; i < this.#beforeSleep.length; i++) this.#beforeSleep[i]!();
+      if (this.#stopped) return LOOP_STOPPED;
+      if (this.#ready.length > 0 || activations.waiting || timers.next() <= nowUs) continue;
+      if (this.#workedSinceTurn && this.#cpu.turnsBeforeSleep) {
+        if (this.#cpu.spin(this.#eventReady, timers.next())) {
+          counters.spinWakes++;
+          continue;
+        }
+        return this.#turn();
+      }
+      this.#sleepUntil(timers.next());
+      if (this.#asleep) return LOOP_BLOCKED;
+    }
+  }
+
+  #turn(): LoopOutcome {
+    this.#turnWanted = false;
+    this.#workedSinceTurn = false;
+    this.counters.turns++;
+    return LOOP_TURN;
+  }
+
+  #sleepUntil(deadlineUs: number): void {
+    const hypercalls = this.#hypercalls;
+    const activations = this.#activations;
+    const nowUs = this.#clock.now();
+    // 0 would mean "none".
+    let deadlineNs = deadlineUs === NEVER ? 0 : Math.max(1, deadlineUs * 1000);
+    if (deadlineNs - nowUs * 1000 > DEADLINE_AHEAD_MAX_NS) deadlineNs = nowUs * 1000 + DEADLINE_AHEAD_MAX_NS;
+    this.counters.sleeps++;
+    this.#asleep = true;
+    this.#sleptAtUs = nowUs;
+    this.#sleepUntilUs = deadlineUs;
+    if (activations.count <= SCHED_POLL_PORTS_MAX) {
+      hypercalls.schedPoll(activations.ports, activations.count, deadlineNs);
+    } else {
+      this.#bindTimer();
+      hypercalls.setTimerOp(deadlineNs);
+      hypercalls.schedBlock();
+    }
+    if (!hypercalls.blocked) this.#woke();
+  }
+
+  #woke(): void {
+    this.#asleep = false;
+    this.#maskUpcalls();
+    const nowUs = this.#clock.now();
+    this.counters.blockedUs += nowUs - this.#sleptAtUs;
+    if (!this.#activations.waiting && nowUs < this.#sleepUntilUs) this.counters.spuriousWakes++;
+  }
+
+  /** SCHEDOP_block has no timeout of its own: the one-shot timer's VIRQ ends it. */
+  #bindTimer(): void {
+    if (this.#timerBound) return;
+    this.#timerBound = true;
+    const port = this.#hypercalls.evtchnBindVirq(VIRQ_TIMER);
+    if (port > 0) this.#activations.bind(port, () => {});
+  }
+
+  /** Work that comes from outside of the loop (a promise, a host callback) must not wait for the next event. */
+  #wakeIfOutside(): void {
+    if (!this.#running && this.#asleep) this.#hypercalls.hypervisor.wake(this.#hypercalls.domid);
+  }
+}
