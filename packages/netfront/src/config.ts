@@ -1,0 +1,41 @@
+/** Every tunable of the frontend, with its default and where the default comes from. */
+export interface NetfrontConfig {
+  /** Packets taken from the RX ring before the stack is told `receiveDone` and the loop has its turn. */
+  readonly rxBatch: number;
+  /** RX requests collected before they are published, so that the backend does not run dry during a long batch. */
+  readonly rxRefillBatch: number;
+  /** TX slots that may wait for `flush` before they are published anyway, so that the backend can begin. */
+  readonly txPushBatch: number;
+  /** How long a grant that the backend still uses is left alone before it is tried again, in milliseconds. */
+  readonly revokeRetryMs: number;
+  /** Pause before a second attempt to connect again; it doubles up to `reconnectMaxMs`. In milliseconds. */
+  readonly reconnectMs: number;
+  readonly reconnectMaxMs: number;
+  /** What all ring indices begin with. 0; others are for tests of the wrap. */
+  readonly ringStartIndex: number;
+}
+
+export const DEFAULT_NETFRONT_CONFIG: NetfrontConfig = {
+  rxBatch: 64, // NAPI_POLL_WEIGHT, Linux
+  rxRefillBatch: 32,
+  txPushBatch: 32,
+  revokeRetryMs: 1000,
+  reconnectMs: 1000,
+  reconnectMaxMs: 30_000,
+  ringStartIndex: 0,
+};
+
+/** Longest frame that a netif packet can be: the size field of its first slot has 16 bits (netif.h). */
+export const MAX_FRAME_BYTES = 0xffff;
+
+/** Smallest MTU that IPv4 allows (RFC 791). */
+export const MIN_MTU = 68;
+
+/** MTU where nobody says otherwise. */
+export const DEFAULT_MTU = 1500;
+
+/** Bytes left free in front of an Ethernet header, so that the IP header behind it is 4-aligned. */
+export const ETHERNET_ALIGN = 2;
+
+/** Octets of every received packet that are contiguous (or the whole packet): all headers up to TCP's with options. */
+export const RX_HEAD_BYTES = 128;

@@ -1,0 +1,90 @@
+import type { Kernel } from '@qanat/os';
+import { FrontRing, NETIF_RX_SLOT_BYTES, NETIF_TX_SLOT_BYTES } from '@qanat/xen';
+import type { NetfrontConfig } from './config.ts';
+import type { NetfrontDevice } from './device.ts';
+import type { Reclaimer } from './reclaimer.ts';
+import type { RxPages } from './rx-pages.ts';
+import { RxQueue } from './rx-queue.ts';
+import { TxQueue } from './tx-queue.ts';
+
+/** What one connection with a backend consists of: two ring pages and an event channel offered to it. */
+export class Connection {
+  readonly tx: TxQueue;
+  readonly rx: RxQueue;
+  /** Grant references of the ring pages. */
+  readonly txRingRef: number;
+  readonly rxRingRef: number;
+  /** Our end of the event channel. */
+  readonly port: number;
+  readonly #kernel: Kernel;
+  readonly #reclaimer: Reclaimer;
+  readonly #rxPages: RxPages;
+  readonly #ringAddrs: number[] = [];
+  readonly #ringRefs: number[] = [];
+
+  /** @throws Error when pages, grant references or ports run out; then nothing is left behind. */
+  constructor(
+    kernel: Kernel,
+    backendId: number,
+    device: NetfrontDevice,
+    rxPages: RxPages,
+    reclaimer: Reclaimer,
+    config: NetfrontConfig,
+  ) {
+    this.#kernel = kernel;
+    this.#reclaimer = reclaimer;
+    this.#rxPages = rxPages;
+    let port = -1;
+    try {
+      this.txRingRef = this.#grantRing(backendId);
+      this.rxRingRef = this.#grantRing(backendId);
+      rxPages.grant(backendId);
+      port = kernel.hypercalls.evtchnAllocUnbound(backendId);
+      if (port < 0) throw new Error(`no event channel to domain ${backendId} (error ${-port})`);
+    } catch (error) {
+      this.#giveBack();
+      throw error;
+    }
+    this.port = port;
+    const notify = (): void => {
+      kernel.hypercalls.evtchnSend(port);
+    };
+    const { memory } = kernel;
+    const start = config.ringStartIndex;
+    const txRing = FrontRing.init(memory, this.#ringAddrs[0]!, NETIF_TX_SLOT_BYTES, undefined, start);
+    const rxRing = FrontRing.init(memory, this.#ringAddrs[1]!, NETIF_RX_SLOT_BYTES, undefined, start);
+    const { tx, rx } = device.counters;
+    this.tx = new TxQueue(memory, txRing, device.pool, device.waiters, tx, config.txPushBatch, notify);
+    this.rx = new RxQueue(memory, rxRing, rxPages, rx, config.rxRefillBatch, notify);
+    kernel.activations.bind(port, () => device.poll());
+  }
+
+  /** Closes the channel and takes all grants back; what the backend still uses is left to the reclaimer. */
+  close(): void {
+    this.#kernel.activations.unbind(this.port);
+    this.#kernel.hypercalls.evtchnClose(this.port);
+    this.#giveBack();
+  }
+
+  #grantRing(backendId: number): number {
+    const addr = this.#kernel.pages.alloc();
+    if (addr === 0) throw new Error('no memory for a ring page');
+    this.#ringAddrs.push(addr);
+    const ref = this.#kernel.grants.grantAccess(backendId, addr, false);
+    if (ref < 0) throw new Error('no grant reference for a ring page');
+    this.#ringRefs.push(ref);
+    return ref;
+  }
+
+  #giveBack(): void {
+    const { grants, pages } = this.#kernel;
+    for (const [i, addr] of this.#ringAddrs.entries()) {
+      const ref = this.#ringRefs[i];
+      if (ref === undefined || grants.endAccess(ref)) pages.free(addr);
+      else this.#reclaimer.add(ref, addr, 1);
+    }
+    this.#ringAddrs.length = 0;
+    this.#ringRefs.length = 0;
+    this.#rxPages.revoke();
+  }
+}

@@ -1,0 +1,232 @@
+import { type Memory, PAGE_SIZE, type Packet } from '@qanat/bytes';
+import { type FrontRing, NETIF_RSP_NULL, NETIF_RSP_OKAY, NETTXF_MORE_DATA } from '@qanat/xen';
+import type { SpaceWaiters } from './space-waiters.ts';
+import type { TxPool } from './tx-pool.ts';
+
+const PAGE_MASK = PAGE_SIZE - 1;
+const NOT_IN_FLIGHT = -1;
+
+/** What the TX side counts. */
+export interface TxCounters {
+  packets: number;
+  bytes: number;
+  slots: number;
+  /** Responses with a status other than OKAY. */
+  errors: number;
+  /** Packets of a connection that is gone. */
+  dropped: number;
+  /** How often `allocate` found no room. */
+  ringFull: number;
+  notifications: number;
+}
+
+/**
+ * The transmit ring of one connection with a backend. Invariant: prepared slots + promised slots (`#promised`, those
+ * of packets that are allocated and not yet transmitted) never exceed the ring, so `transmit` cannot fail.
+ */
+export class TxQueue {
+  readonly ring: FrontRing;
+  readonly waiters: SpaceWaiters;
+  readonly #memory: Memory;
+  readonly #pool: TxPool;
+  readonly #counters: TxCounters;
+  readonly #notify: () => void;
+  readonly #pushBatch: number;
+  /** Buffer by request id, or NOT_IN_FLIGHT. */
+  readonly #bufferOf: Int16Array;
+  readonly #freeIds: Uint16Array;
+  #freeIdCount = 0;
+  /** Responses that a buffer waits for. */
+  readonly #pending: Uint8Array;
+  /** Slots promised to a buffer by `allocate`. */
+  readonly #promise: Uint8Array;
+  #promised = 0;
+  #unpushed = 0;
+
+  constructor(
+    memory: Memory,
+    ring: FrontRing,
+    pool: TxPool,
+    waiters: SpaceWaiters,
+    counters: TxCounters,
+    pushBatch: number,
+    notify: () => void,
+  ) {
+    this.#memory = memory;
+    this.ring = ring;
+    this.#pool = pool;
+    this.waiters = waiters;
+    this.#counters = counters;
+    this.#pushBatch = pushBatch;
+    this.#notify = notify;
+    this.#bufferOf = new Int16Array(ring.entries).fill(NOT_IN_FLIGHT);
+    this.#freeIds = new Uint16Array(ring.entries);
+    for (let id = ring.entries - 1; id >= 0; id--) this.#freeIds[this.#freeIdCount++] = id;
+    this.#pending = new Uint8Array(pool.bufferCount);
+    this.#promise = new Uint8Array(pool.bufferCount);
+  }
+
+  /** Slots that are neither taken nor promised. */
+  get freeSlots(): number {
+    return this.ring.freeRequests() - this.#promised;
+  }
+
+  /** Requests that are published and not answered as far as we looked. */
+  get outstanding(): number {
+    return this.ring.entries - this.ring.freeRequests() - this.#unpushed;
+  }
+
+  /** Whether `alloc(frameBytes)` would succeed. */
+  hasRoom(frameBytes: number): boolean {
+    return this.#pool.slotsFor(frameBytes) <= this.freeSlots && this.#pool.has(frameBytes);
+  }
+
+  /** @returns a packet for a frame of at most `frameBytes` with its slots promised, or null. */
+  alloc(frameBytes: number): Packet | null {
+    const slots = this.#pool.slotsFor(frameBytes);
+    if (slots > this.freeSlots) return null;
+    const packet = this.#pool.alloc(frameBytes);
+    if (packet === null) return null;
+    this.#promise[packet.token] = slots;
+    this.#promised += slots;
+    return packet;
+  }
+
+  /** Takes back a packet that `alloc` handed out. @returns false when it is not out. */
+  release(packet: Packet): boolean {
+    const buffer = packet.token;
+    if (this.#promise[buffer] === 0) return false;
+    this.#promised -= this.#promise[buffer]!;
+    this.#promise[buffer] = 0;
+    this.#pool.free(buffer);
+    return true;
+  }
+
+  /** Writes the requests of a packet that `alloc` handed out. @returns false when it is not out. */
+  transmit(packet: Packet): boolean {
+    const buffer = packet.token;
+    if (this.#promise[buffer] === 0) return false;
+    this.#promised -= this.#promise[buffer]!;
+    this.#promise[buffer] = 0;
+    const { i32 } = this.#memory;
+    const ring = this.ring;
+    let addr = packet.addr;
+    let left = packet.len;
+    let size = left; // The first request carries the size of the whole packet (netif.h).
+    let slots = 0;
+    do {
+      const offset = addr & PAGE_MASK;
+      const bytes = Math.min(left, PAGE_SIZE - offset);
+      if (slots > 0) size = bytes;
+      left -= bytes;
+      const id = this.#freeIds[--this.#freeIdCount]!;
+      this.#bufferOf[id] = buffer;
+      const slot = ring.nextRequest() >>> 2;
+      i32[slot] = this.#pool.refOf(addr);
+      i32[slot + 1] = offset | ((left > 0 ? NETTXF_MORE_DATA : 0) << 16);
+      i32[slot + 2] = id | (size << 16);
+      addr += bytes;
+      slots++;
+    } while (left > 0);
+    this.#pending[buffer] = slots;
+    const counters = this.#counters;
+    counters.packets++;
+    counters.bytes += packet.len;
+    counters.slots += slots;
+    // Only whole packets are published: a backend that sees half of one must take it for broken.
+    this.#unpushed += slots;
+    if (this.#unpushed >= this.#pushBatch) this.push();
+    return true;
+  }
+
+  /** Publishes what was queued, and notifies the backend if it asked for it. */
+  push(): void {
+    if (this.#unpushed === 0) return;
+    this.#unpushed = 0;
+    if (!this.ring.pushRequestsAndCheckNotify()) return;
+    this.#counters.notifications++;
+    this.#notify();
+  }
+
+  /** Takes the responses that are there. @returns what is wrong with them, or undefined. */
+  reap(): string | undefined {
+    const ring = this.ring;
+    const cons = ring.rspCons | 0;
+    const count = ((ring.rspProd | 0) - cons) >>> 0;
+    if (count > this.outstanding) return `tx rsp_prod is ${count} ahead of ${this.outstanding} requests`;
+    const { i32 } = this.#memory;
+    const bufferOf = this.#bufferOf;
+    for (let i = 0; i < count; i++) {
+      const word = i32[ring.slotAddr(cons + i) >>> 2]!;
+      const id = word & 0xffff;
+      const buffer = id < ring.entries ? bufferOf[id]! : NOT_IN_FLIGHT;
+      if (buffer === NOT_IN_FLIGHT) return `tx response for id ${id}, which is not in flight`;
+      bufferOf[id] = NOT_IN_FLIGHT;
+      this.#freeIds[this.#freeIdCount++] = id;
+      if (--this.#pending[buffer]! === 0) this.#pool.free(buffer);
+      ring.rspCons = cons + i + 1;
+      const status = word >> 16;
+      if (status !== NETIF_RSP_OKAY && status !== NETIF_RSP_NULL) this.#counters.errors++;
+    }
+    return undefined;
+  }
+
+  /** Wakes who waits for room, in order, while the first one's need is met. Each is woken at most once. */
+  wakeWaiters(): void {
+    const { waiters } = this;
+    for (let left = waiters.size; left > 0 && waiters.size > 0; left--) {
+      if (!this.hasRoom(waiters.firstFrameBytes)) return;
+      waiters.shift()();
+    }
+  }
+
+  /**
+   * Asks for the next event. With nobody waiting, an event at half a ring of responses is soon enough: `allocate`
+   * reaps by itself. With somebody waiting, it must come once enough slots are free, and it cannot be asked for later
+   * than the last published request is answered.
+   * @returns whether the responses that were asked for are there already: then reap again before sleeping.
+   */
+  arm(): boolean {
+    const half = this.ring.entries >>> 1;
+    let count = half;
+    if (this.waiters.size > 0) {
+      const { outstanding } = this;
+      // Nothing is under way: whoever holds the promised packets wakes the waiters by transmit or release.
+      if (outstanding === 0) return false;
+      const missing = this.#pool.slotsFor(this.waiters.firstFrameBytes) - this.freeSlots;
+      count = Math.min(outstanding, Math.max(missing, outstanding >>> 1, 1));
+    }
+    this.ring.armResponseEvent(count);
+    return this.ring.unconsumedResponses() >= count;
+  }
+
+  /** The backend is gone: everything in flight is given up. Packets that are handed out stay with their holders. */
+  abandon(): void {
+    for (let id = 0; id < this.#bufferOf.length; id++) {
+      const buffer = this.#bufferOf[id]!;
+      if (buffer === NOT_IN_FLIGHT) continue;
+      this.#bufferOf[id] = NOT_IN_FLIGHT;
+      if (--this.#pending[buffer]! === 0) {
+        this.#pool.free(buffer);
+        this.#counters.dropped++;
+      }
+    }
+  }
+
+  /** Takes over the packets that another connection's queue has handed out. */
+  inherit(from: TxQueue): void {
+    this.#promise.set(from.#promise);
+    this.#promised = from.#promised;
+  }
+
+  /** Sleep audit: what would never wake anybody, or undefined. */
+  sleepFault(): string | undefined {
+    if (this.#unpushed > 0) return `${this.#unpushed} tx requests are prepared and not published`;
+    if (this.waiters.size === 0) return undefined;
+    if (this.hasRoom(this.waiters.firstFrameBytes)) {
+      return `a waiter needs ${this.#pool.slotsFor(this.waiters.firstFrameBytes)} tx slots and ${this.freeSlots} are free`;
+    }
+    if (this.outstanding === 0 && this.#promised === 0) return 'a waiter for tx space, and nothing under way';
+    return this.ring.sleepFault();
+  }
+}
