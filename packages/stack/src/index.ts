@@ -1,1 +1,14 @@
-export {};
+export { type Endpoint, Flow } from './flow.ts';
+export { Interface } from './interface.ts';
+export { Listener } from './listener.ts';
+export { NetError, type NetErrorCode } from './net-error.ts';
+export type { Route } from './routes.ts';
+export {
+  type ConnectOptions,
+  createStack,
+  type InterfaceOptions,
+  type ListenOptions,
+  Stack,
+  type StackOptions,
+} from './stack.ts';
+export { InterfaceStats } from './stack-stats.ts';

@@ -62,7 +62,7 @@ function sendData(c: Connection): void {
       break;
     }
     const window = seqDiff((c.sndUna + c.sndWnd) | 0, c.sndNxt);
-    let bytes = unsent < c.mss ? unsent : c.mss;
+    let bytes = Math.min(unsent, c.mss);
     let fin = finDue && bytes === unsent;
     if (bytes > window) {
       // Sender silly-window avoidance, RFC 9293 section 3.8.6.2.1: a part only if it is half of the largest window.
@@ -327,7 +327,7 @@ export function sendSyn(c: Connection, again: boolean): void {
   const flags = reply ? SYN | ACK : SYN;
   const ack = reply ? c.rcvNxt : 0;
   const free = c.rcv.free;
-  const window = free > 0xffff ? 0xffff : free;
+  const window = Math.min(free, 0xffff);
   view.setInt32(addr + TCP_SRC_PORT, (c.localPort << 16) | c.remotePort);
   view.setInt32(addr + TCP_SEQ, c.iss);
   view.setInt32(addr + TCP_ACK, ack);

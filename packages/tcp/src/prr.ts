@@ -27,7 +27,7 @@ export function reduce(c: Connection, delivered: number, newlyLost: number, adva
   }
   // The first retransmission of a recovery is always allowed.
   const least = c.prrOut > 0 ? 0 : 1;
-  c.cwnd = inFlight + (send > least ? send : least);
+  c.cwnd = inFlight + Math.max(send, least);
 }
 
 /** The reduction is complete. */

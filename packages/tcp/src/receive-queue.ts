@@ -111,7 +111,7 @@ export class ReceiveQueue {
   get peekBytes(): number {
     const first = this.#ring.contiguous(this.readSeq);
     const readable = this.readable;
-    return readable < first ? readable : first;
+    return Math.min(readable, first);
   }
 
   /** Drops what was read. @throws RangeError when that is more than `readable`. */

@@ -5,7 +5,6 @@ import { abort, finish } from './close.ts';
 import type { TcpConfig } from './config.ts';
 import {
   Connection,
-  type ConnectionUser,
   EVENT_CLOSE,
   EVENT_CONNECT,
   EVENT_END,
@@ -207,14 +206,13 @@ export class Tcp implements TcpContext {
 
   /**
    * OPEN, active.
-   * @returns the connection in SYN-SENT, or the reason why there can be none.
+   * @returns the connection in SYN-SENT, whose `user` is to be set at once, or the reason why there can be none.
    */
   connect(
     path: TcpPath,
     localPort: number,
     remotePort: number,
     config: TcpConfig,
-    user: ConnectionUser,
   ): Connection | 'EADDRINUSE' | 'EADDRNOTAVAIL' {
     const { localAddress: local, remoteAddress: remote } = path;
     if (!this.#inBatch) this.nowUs = this.#clock.now();
@@ -226,7 +224,6 @@ export class Tcp implements TcpContext {
       if (old !== undefined) return 'EADDRINUSE';
     }
     const c = new Connection(this, config, path, local, localPort, remote, remotePort);
-    c.user = user;
     this.#open(c);
     c.state = SYN_SENT;
     this.stats.ActiveOpens++;

@@ -8,7 +8,7 @@ export function windowWorthTelling(c: Connection): boolean {
   if (grown <= 0 || c.finReceived) return false;
   const half = rcv.limit >>> 1;
   const twoSegments = 2 * c.rcvMss;
-  return grown >= (half < twoSegments ? half : twoSegments);
+  return grown >= Math.min(half, twoSegments);
 }
 
 /** The window field to advertise; moves the right edge (RFC 9293 section 3.8.6.2.2: never left, not in silly steps). */
@@ -17,7 +17,7 @@ export function chooseWindow(c: Connection): number {
   const current = seqDiff(c.rcvAdv, c.rcvNxt);
   const free = rcv.free;
   const half = rcv.limit >>> 1;
-  const step = half < c.rcvMss ? half : c.rcvMss;
+  const step = Math.min(half, c.rcvMss);
   const shift = c.rcvWndShift;
   let field: number;
   if (free - current >= step) {

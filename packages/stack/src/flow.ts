@@ -1,0 +1,221 @@
+import { type FlowLog, type FlowRecord, FlowRecorder } from '@qanat/flowlog';
+import { formatAddress } from '@qanat/ipv4';
+import { type Connection, type Tcp, type TcpErrorCode, type TcpInfo, type TcpState, tcpInfo, user } from '@qanat/tcp';
+import { NetError } from './net-error.ts';
+
+/** One end of a flow. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What the user calls of TCP return for a write that is impossible. */
+const WRITE_SHUT = -1;
+const NO_MEMORY = -2;
+
+/**
+ * A TCP connection at the zero-promise level: plain calls that never block, and callbacks that come at the end of a
+ * batch of segments or a timer, never from within a call. Streams and sockets stand on this.
+ */
+export class Flow {
+  /** The handshake is complete (flows of a listener come connected). */
+  onConnect: (() => void) | undefined;
+  /** There is something to read. Called again when more comes, not while old data merely lies there. */
+  onReadable: (() => void) | undefined;
+  /** After a write that was not taken whole: there is room again. */
+  onWritable: (() => void) | undefined;
+  /** The peer has sent all it will (FIN); what is still readable comes before it. */
+  onEnd: (() => void) | undefined;
+  /** The flow is over; with the error that ended it, if one did. The last call. */
+  onClose: ((error?: NetError) => void) | undefined;
+
+  readonly #tcp: Tcp;
+  readonly #connection: Connection;
+  #recorder: FlowRecorder | undefined;
+
+  /** @internal Flows are made by `Stack.connect` and by listeners. */
+  constructor(tcp: Tcp, connection: Connection, onGone: () => void) {
+    this.#tcp = tcp;
+    this.#connection = connection;
+    connection.user = {
+      onConnect: () => this.onConnect?.(),
+      onReadable: () => this.onReadable?.(),
+      onWritable: () => this.onWritable?.(),
+      onEnd: () => this.onEnd?.(),
+      onClose: (code) => {
+        onGone();
+        this.onClose?.(code === undefined ? undefined : this.#error(syscallOf(code), code));
+      },
+    };
+  }
+
+  get local(): Endpoint {
+    return { address: formatAddress(this.#connection.localAddress), port: this.#connection.localPort };
+  }
+
+  get remote(): Endpoint {
+    return { address: formatAddress(this.#connection.remoteAddress), port: this.#connection.remotePort };
+  }
+
+  get state(): TcpState {
+    return this.#connection.stateName;
+  }
+
+  /** A snapshot with the field names of Linux's tcp_info. */
+  info(): TcpInfo {
+    return tcpInfo(this.#connection, this.#tcp.readClock());
+  }
+
+  // --- Sending -------------------------------------------------------------------------------------------------
+
+  /**
+   * Queues bytes to be sent; they are copied.
+   * @returns how many were taken; when fewer than given, `onWritable` tells when there is room.
+   * @throws NetError EPIPE after shutdown, close or a reset; ENOBUFS when the domain has no pages left.
+   */
+  write(bytes: Uint8Array): number {
+    return this.#written(user.write(this.#connection, bytes));
+  }
+
+  /** As `write`, from `bytes` bytes at `addr` of machine memory. */
+  writeFrom(addr: number, bytes: number): number {
+    return this.#written(user.writeFrom(this.#connection, addr, bytes));
+  }
+
+  /** Bytes that a write would take now. */
+  get writable(): number {
+    return user.mayWrite(this.#connection) ? this.#connection.snd.free : 0;
+  }
+
+  /** Bytes written and not acknowledged. */
+  get unacknowledged(): number {
+    return this.#connection.snd.bytes;
+  }
+
+  #written(taken: number): number {
+    if (taken < 0) {
+      if (taken === NO_MEMORY) throw new NetError('ENOBUFS', 'write');
+      if (taken === WRITE_SHUT) throw this.#connection.error === undefined ? this.#epipe() : this.#error('write');
+    }
+    this.#tcp.userDone();
+    return taken;
+  }
+
+  #epipe(): NetError {
+    const { address, port } = this.remote;
+    return new NetError('EPIPE', 'write', address, port);
+  }
+
+  // --- Receiving -----------------------------------------------------------------------------------------------
+
+  /** Bytes that can be read now. */
+  get readable(): number {
+    return this.#connection.rcv.readable;
+  }
+
+  /** Whether the peer's FIN has come and everything before it was read. */
+  get ended(): boolean {
+    return this.#connection.finReceived && this.#connection.rcv.readable === 0;
+  }
+
+  /** Copies what there is into `into`. @returns bytes read, 0 when there is nothing (now, or ever: see `ended`). */
+  read(into: Uint8Array): number {
+    const bytes = user.read(this.#connection, into);
+    if (bytes > 0) this.#tcp.userDone();
+    return bytes;
+  }
+
+  /** As `read`, into machine memory. */
+  readInto(addr: number, bytes: number): number {
+    const taken = user.readInto(this.#connection, addr, bytes);
+    if (taken > 0) this.#tcp.userDone();
+    return taken;
+  }
+
+  /** Address in machine memory of the next byte to read; `peekBytes` of them lie there contiguously. */
+  get peekAddr(): number {
+    return this.#connection.rcv.peekAddr;
+  }
+
+  /** Contiguous readable bytes at `peekAddr`; after `consume` of them there may be more at another place. */
+  get peekBytes(): number {
+    return this.#connection.rcv.peekBytes;
+  }
+
+  /** Marks `bytes` as read without copying them. @throws RangeError when that many are not readable. */
+  consume(bytes: number): void {
+    user.consume(this.#connection, bytes);
+    if (bytes > 0) this.#tcp.userDone();
+  }
+
+  // --- Ending --------------------------------------------------------------------------------------------------
+
+  /** Half close: a FIN follows what is queued; receiving goes on. */
+  shutdown(): void {
+    user.shutdown(this.#connection);
+    this.#tcp.userDone();
+  }
+
+  /** Lets go of the flow: queued data and a FIN still go out. With unread data the peer gets a RST (RFC 9293 SHLD-3). */
+  close(): void {
+    user.close(this.#connection);
+    this.#tcp.userDone();
+  }
+
+  /** Ends the flow at once with a RST; what is queued is lost. */
+  reset(): void {
+    user.reset(this.#connection);
+    this.#tcp.userDone();
+  }
+
+  // --- The debug log of the flow, with the names of 2013 -----------------------------------------------------------
+
+  /**
+   * Starts (or goes on) recording the flow's TCP events.
+   * @param records most that are kept, the oldest give way; only the first start sets it.
+   * @returns whether it was off before.
+   */
+  startLogging(records?: number): boolean {
+    this.#recorder ??= new FlowRecorder(records === undefined ? {} : { records });
+    const changed = this.#recorder.startLogging();
+    if (changed) this.#connection.observer = this.#recorder;
+    return changed;
+  }
+
+  /** Stops recording; what is held stays. @returns whether it was on before. */
+  stopLogging(): boolean {
+    const changed = this.#recorder?.stopLogging() ?? false;
+    if (changed) this.#connection.observer = undefined;
+    return changed;
+  }
+
+  /** Forgets what was recorded. */
+  cleanLog(): void {
+    this.#recorder?.cleanLog();
+  }
+
+  /** The records, newest first. */
+  getRawLogDump(): FlowRecord[] {
+    return this.#recorder?.getRawLogDump() ?? [];
+  }
+
+  /** A copy of the records, oldest first. */
+  getLogDumpCopy(): FlowRecord[] {
+    return this.#recorder?.getLogDumpCopy() ?? [];
+  }
+
+  /** A copy of the records without an object for each: for large logs. Undefined when the flow never logged. */
+  logSnapshot(): FlowLog | undefined {
+    return this.#recorder?.snapshot();
+  }
+
+  #error(syscall: string, code: TcpErrorCode = this.#connection.error ?? 'ECONNRESET'): NetError {
+    const { address, port } = this.remote;
+    return new NetError(code, syscall, address, port);
+  }
+}
+
+/** Which call Node would name for an error that ends a connection. */
+function syscallOf(code: TcpErrorCode): string {
+  return code === 'ECONNRESET' || code === 'ECONNABORTED' ? 'read' : 'connect';
+}

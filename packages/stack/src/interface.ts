@@ -1,0 +1,267 @@
+import {
+  ARP_FRAME_BYTES,
+  ARP_QUEUED,
+  ARP_UNREACHABLE,
+  Arp,
+  type ArpConfig,
+  type ArpEntry,
+  type ArpPort,
+  writeFrame as writeArpFrame,
+} from '@qanat/arp';
+import type { Memory, Packet, PageAllocator } from '@qanat/bytes';
+import type { Random, TimerQueue } from '@qanat/clock';
+import {
+  BROADCAST_HI,
+  BROADCAST_LO,
+  ETH_HEADER_BYTES,
+  ETH_TYPE_ARP,
+  ETH_TYPE_IPV4,
+  macHi,
+  macLo,
+  multicastLo,
+  writeHeader as writeEthernetHeader,
+} from '@qanat/ethernet';
+import { ADDRESS_BROADCAST, type Cidr, type Identification, isMulticast } from '@qanat/ipv4';
+import type { Netif, NetifUp } from '@qanat/link';
+import { InterfaceStats } from './stack-stats.ts';
+
+/** The part of the stack that an interface reports to. */
+export interface InterfaceHost {
+  readonly memory: Memory;
+  readonly pages: PageAllocator;
+  readonly timers: TimerQueue;
+  readonly random: Random;
+  readonly identification: Identification;
+  /** Time of the current batch, in microseconds. */
+  readonly nowUs: number;
+  beginBatch(): void;
+  endBatch(): void;
+  /** An IPv4 packet has come; `packet` stands at its header, nothing is checked. */
+  receiveIp(via: Interface, packet: Packet): void;
+  /** The device has room again. */
+  transmitReady(): void;
+  /** Nobody answers for a next hop. */
+  unreachable(via: Interface, nextHop: number): void;
+  /** An IPv4 packet of `bytes` at `addr` was dropped because nobody answers for its next hop. */
+  dropped(via: Interface, addr: number, bytes: number): void;
+  addressConflict(via: Interface, mac: Uint8Array | undefined, lost: boolean): void;
+}
+
+const MULTICAST_MAC_HI = 0x0100;
+
+/** One device with one address: Ethernet and ARP on it, IPv4 above. */
+export class Interface implements NetifUp, ArpPort {
+  readonly name: string;
+  readonly netif: Netif;
+  readonly memory: Memory;
+  readonly mtu: number;
+  readonly network: Cidr;
+  readonly identification: Identification;
+  readonly arp: Arp;
+  readonly stats = new InterfaceStats();
+  readonly #host: InterfaceHost;
+  readonly #macHi: number;
+  readonly #macLo: number;
+  #batch = false;
+  /** Something was queued in the device since the last flush. */
+  #dirty = false;
+  /** The neighbour of the last packet: bulk flows have one. */
+  #neighbour: ArpEntry | undefined;
+
+  constructor(host: InterfaceHost, netif: Netif, network: Cidr, name: string, arp?: Partial<ArpConfig>) {
+    this.name = name;
+    this.netif = netif;
+    this.memory = netif.memory;
+    this.mtu = netif.mtu;
+    this.network = network;
+    this.identification = host.identification;
+    this.#host = host;
+    this.#macHi = macHi(netif.mac);
+    this.#macLo = macLo(netif.mac);
+    this.arp = new Arp({
+      memory: host.memory,
+      pages: host.pages,
+      timers: host.timers,
+      random: host.random,
+      port: this,
+      mac: netif.mac,
+      maxPacketBytes: netif.mtu,
+      ...(arp === undefined ? {} : { config: arp }),
+    });
+  }
+
+  /** Our address (int32). */
+  get address(): number {
+    return this.network.address;
+  }
+
+  /** Begins traffic: takes the address, tells the link of it (gratuitous ARP). */
+  up(): void {
+    this.netif.attach(this);
+    this.arp.setAddress(this.network.address, this.network.mask, this.#host.nowUs);
+    this.flush();
+  }
+
+  close(): void {
+    this.arp.close();
+    this.netif.close();
+  }
+
+  /** Publishes what was sent since the last time. */
+  flush(): void {
+    if (this.#dirty) {
+      this.#dirty = false;
+      this.netif.flush();
+    }
+  }
+
+  /**
+   * Sends an IPv4 packet that stands behind room for an Ethernet header at `packet.addr`. Takes the packet over.
+   * @returns false when the next hop is known not to answer.
+   */
+  sendIp(packet: Packet, nextHop: number): boolean {
+    let entry = this.#neighbour;
+    if (entry === undefined || entry.ip !== nextHop || !entry.valid) {
+      if (nextHop === ADDRESS_BROADCAST || nextHop === this.network.broadcast) {
+        this.#transmit(packet, BROADCAST_HI, BROADCAST_LO);
+        return true;
+      }
+      if (isMulticast(nextHop)) {
+        this.#transmit(packet, MULTICAST_MAC_HI, multicastLo(nextHop));
+        return true;
+      }
+      entry = this.arp.lookup(nextHop, this.#host.nowUs);
+      this.#neighbour = entry;
+      if (entry === undefined) return this.#waitForNeighbour(packet, nextHop);
+    }
+    this.#transmit(packet, entry.macHi, entry.macLo);
+    return true;
+  }
+
+  /** Progress of a flow shows that the neighbour hears us. */
+  confirmNeighbour(): void {
+    const entry = this.#neighbour;
+    if (entry !== undefined) this.arp.confirm(entry, this.#host.nowUs);
+  }
+
+  #transmit(packet: Packet, dstHi: number, dstLo: number): void {
+    writeEthernetHeader(this.memory, packet.addr, dstHi, dstLo, this.#macHi, this.#macLo, ETH_TYPE_IPV4);
+    this.stats.txFrames++;
+    this.stats.txBytes += packet.len;
+    this.#dirty = true;
+    this.netif.transmit(packet);
+  }
+
+  #waitForNeighbour(packet: Packet, nextHop: number): boolean {
+    const bytes = packet.len - ETH_HEADER_BYTES;
+    const result = this.arp.enqueue(nextHop, packet.addr + ETH_HEADER_BYTES, bytes, this.#host.nowUs);
+    this.netif.release(packet);
+    if (result === ARP_QUEUED) return true;
+    this.stats.txUnreachable++;
+    if (result === ARP_UNREACHABLE) this.#host.unreachable(this, nextHop);
+    return false;
+  }
+
+  // --- NetifUp -------------------------------------------------------------------------------------------------
+
+  receive(packet: Packet): void {
+    if (!this.#batch) {
+      this.#batch = true;
+      this.#host.beginBatch();
+    }
+    const { stats, memory } = this;
+    stats.rxFrames++;
+    stats.rxBytes += packet.len;
+    if (packet.headLen < ETH_HEADER_BYTES) {
+      stats.rxShort++;
+      return;
+    }
+    const addr = packet.addr;
+    const view = memory.view;
+    const dstHi = view.getUint16(addr);
+    if ((dstHi & 0x100) === 0 && (dstHi !== this.#macHi || view.getInt32(addr + 2) !== this.#macLo)) {
+      stats.rxOtherHost++;
+      return;
+    }
+    const type = view.getUint16(addr + 12);
+    packet.pull(ETH_HEADER_BYTES);
+    if (type === ETH_TYPE_IPV4) this.#host.receiveIp(this, packet);
+    else if (type === ETH_TYPE_ARP) this.arp.receive(packet.addr, packet.headLen, this.#host.nowUs);
+    else stats.rxUnknownType++;
+  }
+
+  receiveDone(): void {
+    this.#batch = false;
+    this.#host.endBatch();
+  }
+
+  transmitReady(): void {
+    this.arp.transmitReady();
+    this.#host.transmitReady();
+    this.flush();
+  }
+
+  // --- ArpPort -------------------------------------------------------------------------------------------------
+
+  sendArp(
+    dstHi: number,
+    dstLo: number,
+    operation: number,
+    senderIp: number,
+    targetHi: number,
+    targetLo: number,
+    targetIp: number,
+  ): boolean {
+    const packet = this.netif.allocate(ARP_FRAME_BYTES);
+    if (packet === null) {
+      this.stats.txFull++;
+      return false;
+    }
+    packet.set(packet.addr, ARP_FRAME_BYTES);
+    writeArpFrame(
+      this.memory,
+      packet.addr,
+      dstHi,
+      dstLo,
+      this.#macHi,
+      this.#macLo,
+      operation,
+      senderIp,
+      targetHi,
+      targetLo,
+      targetIp,
+    );
+    this.stats.txFrames++;
+    this.stats.txBytes += ARP_FRAME_BYTES;
+    this.#dirty = true;
+    this.netif.transmit(packet);
+    // ARP's own timers run outside of batches.
+    if (!this.#batch) this.flush();
+    return true;
+  }
+
+  sendPending(entry: ArpEntry, addr: number, bytes: number): boolean {
+    const packet = this.netif.allocate(ETH_HEADER_BYTES + bytes);
+    if (packet === null) return false;
+    packet.set(packet.addr, ETH_HEADER_BYTES + bytes);
+    this.memory.kernel.copy(packet.addr + ETH_HEADER_BYTES, addr, bytes);
+    this.#transmit(packet, entry.macHi, entry.macLo);
+    if (!this.#batch) this.flush();
+    return true;
+  }
+
+  unreachable(ip: number): void {
+    this.#host.unreachable(this, ip);
+  }
+
+  dropPending(_ip: number, addr: number, bytes: number): void {
+    this.stats.txUnreachable++;
+    this.#host.dropped(this, addr, bytes);
+  }
+
+  addressReady(): void {}
+
+  addressConflict(_macHi: number, _macLo: number, lost: boolean): void {
+    this.#host.addressConflict(this, undefined, lost);
+  }
+}

@@ -1,0 +1,61 @@
+import type { Memory, Packet } from '@qanat/bytes';
+import { PACKET_CSUM_BLANK } from '@qanat/bytes';
+import { ETH_HEADER_BYTES } from '@qanat/ethernet';
+import { FLAG_DF, IPV4_HEADER_BYTES, writeHeader } from '@qanat/ipv4';
+import type { TcpPath } from '@qanat/tcp';
+import type { Interface } from './interface.ts';
+
+const HEADERS_BYTES = ETH_HEADER_BYTES + IPV4_HEADER_BYTES;
+/** RFC 1700, and Linux. */
+const DEFAULT_TTL = 64;
+const PROTOCOL_TCP = 6;
+
+/** The way of one connection: its interface, next hop and addresses. Frames are built where the device sends from. */
+export class Path implements TcpPath {
+  readonly localAddress: number;
+  readonly remoteAddress: number;
+  readonly mtu: number;
+  readonly checksumOffload: boolean;
+  readonly #interface: Interface;
+  readonly #memory: Memory;
+  readonly #nextHop: number;
+  #packet: Packet | undefined;
+
+  constructor(via: Interface, localAddress: number, remoteAddress: number, nextHop: number) {
+    this.#interface = via;
+    this.#memory = via.memory;
+    this.#nextHop = nextHop;
+    this.localAddress = localAddress;
+    this.remoteAddress = remoteAddress;
+    this.mtu = via.mtu;
+    this.checksumOffload = via.netif.offload.txChecksum;
+  }
+
+  reserve(tcpBytes: number): number {
+    const packet = this.#interface.netif.allocate(HEADERS_BYTES + tcpBytes);
+    if (packet === null) return 0;
+    this.#packet = packet;
+    return packet.addr + HEADERS_BYTES;
+  }
+
+  send(tcpBytes: number, tos: number): void {
+    const packet = this.#packet!;
+    this.#packet = undefined;
+    const via = this.#interface;
+    packet.set(packet.addr, HEADERS_BYTES + tcpBytes);
+    if (this.checksumOffload) packet.flags |= PACKET_CSUM_BLANK;
+    writeHeader(
+      this.#memory,
+      packet.addr + ETH_HEADER_BYTES,
+      IPV4_HEADER_BYTES + tcpBytes,
+      via.identification.atomic(),
+      FLAG_DF,
+      DEFAULT_TTL,
+      PROTOCOL_TCP,
+      this.localAddress,
+      this.remoteAddress,
+      tos,
+    );
+    via.sendIp(packet, this.#nextHop);
+  }
+}

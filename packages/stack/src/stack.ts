@@ -1,0 +1,317 @@
+import type { ArpConfig } from '@qanat/arp';
+import type { Memory, Packet, PageAllocator } from '@qanat/bytes';
+import { type Clock, type Random, systemRandom, type TimerQueue } from '@qanat/clock';
+import {
+  contains,
+  getDst,
+  getHeaderBytes,
+  getProtocol,
+  getSrc,
+  Identification,
+  IPV4_DEFAULTS,
+  type Ipv4Config,
+  isMulticast,
+  PROTOCOL_TCP,
+  parseAddress,
+  parseCidr,
+} from '@qanat/ipv4';
+import type { Netif } from '@qanat/link';
+import {
+  type Connection,
+  Tcp,
+  type TcpConfig,
+  type TcpNetwork,
+  type TcpPath,
+  type TcpStats,
+  tcpConfig,
+} from '@qanat/tcp';
+import { Flow } from './flow.ts';
+import { Interface, type InterfaceHost } from './interface.ts';
+import { IpInput } from './ip-input.ts';
+import { Listener } from './listener.ts';
+import { NetError } from './net-error.ts';
+import { Path } from './path.ts';
+import { Protocols } from './protocols.ts';
+import { type Route, RoutingTable } from './routes.ts';
+
+export interface StackOptions {
+  readonly memory: Memory;
+  /** Pages for buffers: the domain's own, or all of a memory that the stack has to itself. */
+  readonly pages: PageAllocator;
+  readonly clock: Clock;
+  /** Who owns the queue fires it: the main loop, `hostTimers`, or virtual time. */
+  readonly timers: TimerQueue;
+  /** Default: the system's. */
+  readonly random?: Random;
+  readonly name?: string;
+  /** Defaults of all flows. */
+  readonly tcp?: Partial<TcpConfig>;
+  readonly ipv4?: Partial<Ipv4Config>;
+  readonly arp?: Partial<ArpConfig>;
+}
+
+export interface InterfaceOptions {
+  /** Address and prefix: 192.168.8.101/24. */
+  readonly address: string;
+  /** Default router, an address within the prefix. */
+  readonly gateway?: string;
+  /** Default: the device's. */
+  readonly name?: string;
+}
+
+export interface ConnectOptions {
+  /** IPv4 address. */
+  readonly host: string;
+  /** 1..65535. */
+  readonly port: number;
+  readonly localPort?: number;
+  readonly localAddress?: string;
+  readonly tcp?: Partial<TcpConfig>;
+}
+
+export interface ListenOptions {
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** Local address; default all. */
+  readonly host?: string;
+  /** Handshakes that may be under way at once. Default 511, as in Node. */
+  readonly backlog?: number;
+  readonly tcp?: Partial<TcpConfig>;
+  /** Gets each flow when its handshake is complete; sets its callbacks. */
+  readonly onFlow: (flow: Flow) => void;
+}
+
+const DEFAULT_BACKLOG = 511;
+
+/** A host: the layers put together over its devices. It reads no clock but the one it was given, and never waits. */
+export class Stack implements InterfaceHost, TcpNetwork {
+  readonly name: string;
+  readonly memory: Memory;
+  readonly pages: PageAllocator;
+  readonly timers: TimerQueue;
+  readonly random: Random;
+  readonly identification: Identification;
+  readonly tcp: Tcp;
+  /** Another host uses the address of an interface (RFC 5227); `lost` when ours is given up. */
+  onAddressConflict: ((name: string, lost: boolean) => void) | undefined;
+  readonly #config: TcpConfig;
+  readonly #arpConfig: Partial<ArpConfig> | undefined;
+  readonly #interfaces: Interface[] = [];
+  readonly #routes = new RoutingTable();
+  readonly #ip: IpInput;
+  readonly #flows = new Set<Flow>();
+
+  /** @throws RangeError for a TCP default that is out of range. */
+  constructor(options: StackOptions) {
+    this.name = options.name ?? 'stack';
+    this.memory = options.memory;
+    this.pages = options.pages;
+    this.timers = options.timers;
+    this.random = options.random ?? systemRandom();
+    this.#config = tcpConfig(options.tcp);
+    this.#arpConfig = options.arp;
+    const ipv4 = { ...IPV4_DEFAULTS, ...options.ipv4 };
+    this.identification = new Identification(this.random, ipv4.idCounters);
+    const { pages, timers, random } = this;
+    this.tcp = new Tcp({ network: this, pages, clock: options.clock, timers, random });
+    this.#ip = new IpInput(this, new Protocols(this), ipv4);
+  }
+
+  get nowUs(): number {
+    return this.tcp.nowUs;
+  }
+
+  /** Every TCP flow that is not closed. */
+  get flows(): Iterable<Flow> {
+    return this.#flows;
+  }
+
+  get interfaces(): readonly Interface[] {
+    return this.#interfaces;
+  }
+
+  get routes(): Iterable<Route> {
+    return this.#routes;
+  }
+
+  /** Counters of TCP, with the names of Linux's MIB. */
+  stats(): TcpStats {
+    return this.tcp.stats;
+  }
+
+  /**
+   * Brings up a device with an address.
+   * @throws NetError EINVAL for an impossible address or gateway, or a device in another memory.
+   */
+  addInterface(netif: Netif, options: InterfaceOptions): Interface {
+    const network = edge('addInterface', () => parseCidr(options.address));
+    const { address, prefixBits } = network;
+    if (address === 0 || isMulticast(address) || address >>> 24 === 127 || address === network.broadcast) {
+      throw new NetError('EINVAL', 'addInterface', options.address, undefined, 'a host cannot have this address');
+    }
+    if (prefixBits < 31 && address === network.network) {
+      throw new NetError('EINVAL', 'addInterface', options.address, undefined, 'this is the address of the network');
+    }
+    if (netif.memory.buffer !== this.memory.buffer) {
+      throw new NetError('EINVAL', 'addInterface', undefined, undefined, 'the device lies in another memory');
+    }
+    const via = new Interface(this, netif, network, options.name ?? netif.name, this.#arpConfig);
+    let gateway = 0;
+    if (options.gateway !== undefined) {
+      gateway = edge('addInterface', () => parseAddress(options.gateway!));
+      if (!contains(network, gateway) || gateway === address) {
+        throw new NetError('EINVAL', 'addInterface', options.gateway, undefined, 'the gateway is no neighbour');
+      }
+    }
+    this.#interfaces.push(via);
+    this.#routes.add({ network, gateway: 0, via });
+    if (gateway !== 0) this.#routes.add({ network: parseCidr('0.0.0.0/0'), gateway, via });
+    this.beginBatch();
+    via.up();
+    this.endBatch();
+    return via;
+  }
+
+  /**
+   * Opens a connection; `onConnect` or `onClose` of the flow tells how it went.
+   * @throws NetError EINVAL (bad address, port or tunable), ENETUNREACH, EADDRNOTAVAIL, EADDRINUSE.
+   */
+  connect(options: ConnectOptions): Flow {
+    const { host, port, localPort = 0 } = options;
+    const remote = edge('connect', () => parseAddress(host));
+    checkPort('connect', port, 1);
+    checkPort('connect', localPort, 0);
+    const local = options.localAddress === undefined ? 0 : edge('connect', () => parseAddress(options.localAddress!));
+    if (remote === 0 || isMulticast(remote) || remote >>> 24 >= 240) {
+      throw new NetError('EINVAL', 'connect', host, port, 'TCP connects to single hosts only');
+    }
+    const config = edge('connect', () => tcpConfig(options.tcp, this.#config));
+    if (local !== 0 && !this.#interfaces.some((via) => via.address === local)) {
+      throw new NetError('EADDRNOTAVAIL', 'connect', options.localAddress);
+    }
+    const path = this.path(local, remote);
+    if (path === undefined) throw new NetError('ENETUNREACH', 'connect', host, port);
+    if (remote === path.localAddress || this.#isBroadcast(remote)) {
+      throw new NetError('EINVAL', 'connect', host, port, 'this is a broadcast address or our own');
+    }
+    const connection = this.tcp.connect(path, localPort, port, config);
+    if (typeof connection === 'string') throw new NetError(connection, 'connect', host, port);
+    return this.#track(connection);
+  }
+
+  /**
+   * Accepts connections on a port.
+   * @throws NetError EINVAL (bad address, port or tunable), EADDRINUSE, EADDRNOTAVAIL.
+   */
+  listen(options: ListenOptions): Listener {
+    const { host, backlog = DEFAULT_BACKLOG, onFlow } = options;
+    const address = host === undefined ? 0 : edge('listen', () => parseAddress(host));
+    checkPort('listen', options.port, 0);
+    if (address !== 0 && !this.#interfaces.some((via) => via.address === address)) {
+      throw new NetError('EADDRNOTAVAIL', 'listen', host, options.port);
+    }
+    const config = edge('listen', () => tcpConfig(options.tcp, this.#config));
+    const port = options.port === 0 ? this.tcp.freeListenPort() : options.port;
+    if (port === 0) throw new NetError('EADDRNOTAVAIL', 'listen', host, options.port);
+    const listener = this.tcp.listen(address, port, backlog, config, (connection) => onFlow(this.#track(connection)));
+    if (listener === undefined) throw new NetError('EADDRINUSE', 'listen', host ?? '0.0.0.0', port);
+    return new Listener(this.tcp, listener);
+  }
+
+  /** Ends all flows and listeners without a word to their peers, and gives devices and memory back. */
+  close(): void {
+    this.tcp.close();
+    this.#flows.clear();
+    this.#ip.close();
+    for (const via of this.#interfaces) via.close();
+    this.#interfaces.length = 0;
+  }
+
+  #track(connection: Connection): Flow {
+    const flow = new Flow(this.tcp, connection, () => this.#flows.delete(flow));
+    this.#flows.add(flow);
+    return flow;
+  }
+
+  #isBroadcast(address: number): boolean {
+    return this.#interfaces.some((via) => via.network.broadcast === address);
+  }
+
+  // --- InterfaceHost -------------------------------------------------------------------------------------------
+
+  beginBatch(): void {
+    this.tcp.beginBatch();
+  }
+
+  endBatch(): void {
+    this.tcp.endBatch();
+  }
+
+  receiveIp(via: Interface, packet: Packet): void {
+    this.#ip.receive(via, packet);
+  }
+
+  transmitReady(): void {
+    this.tcp.transmitReady();
+  }
+
+  unreachable(_via: Interface, _nextHop: number): void {}
+
+  dropped(_via: Interface, addr: number, bytes: number): void {
+    this.#hostUnreachable(addr, bytes);
+  }
+
+  addressConflict(via: Interface, _mac: Uint8Array | undefined, lost: boolean): void {
+    this.onAddressConflict?.(via.name, lost);
+  }
+
+  /** A packet of ours was dropped because its next hop does not answer: its flow learns of it (EHOSTUNREACH). */
+  #hostUnreachable(addr: number, bytes: number): void {
+    const { view } = this.memory;
+    if (bytes < 28 || getProtocol(this.memory, addr) !== PROTOCOL_TCP) return;
+    const tcp = addr + getHeaderBytes(this.memory, addr);
+    const [src, dst] = [getSrc(this.memory, addr), getDst(this.memory, addr)];
+    this.tcp.icmpError(
+      src,
+      view.getUint16(tcp),
+      dst,
+      view.getUint16(tcp + 2),
+      view.getInt32(tcp + 4),
+      'EHOSTUNREACH',
+      false,
+    );
+  }
+
+  // --- TcpNetwork ----------------------------------------------------------------------------------------------
+
+  path(localAddress: number, remoteAddress: number): TcpPath | undefined {
+    const route = this.#routes.find(remoteAddress);
+    if (route === undefined) return undefined;
+    const local = localAddress === 0 ? route.via.address : localAddress;
+    return new Path(route.via, local, remoteAddress, route.gateway === 0 ? remoteAddress : route.gateway);
+  }
+
+  flush(): void {
+    for (let i = 0; i < this.#interfaces.length; i++) this.#interfaces[i]!.flush();
+  }
+}
+
+/** Runs a parser at the edge; what it finds wrong becomes a NetError. */
+function edge<T>(syscall: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new NetError('EINVAL', syscall, undefined, undefined, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function checkPort(syscall: string, port: number, least: number): void {
+  if (!(Number.isInteger(port) && port >= least && port <= 65535)) {
+    throw new NetError('EINVAL', syscall, undefined, undefined, `port ${port} must be in ${least}..65535`);
+  }
+}
+
+/** Makes a host. @throws RangeError for a TCP default that is out of range. */
+export function createStack(options: StackOptions): Stack {
+  return new Stack(options);
+}
