@@ -144,17 +144,17 @@ export class XenstoreClient {
 
   /** Sets a node, making it and its parents when missing. Errors: EACCES, ENOSPC (quota), EINVAL. */
   write(path: string, value: string, cb: XenstoreDone = NOTHING, txId = 0): void {
-    this.#request(XS_WRITE, path, encodeValue(value), txId, cb);
+    this.#request(XS_WRITE, path, encodeValue(value), txId, (error) => cb(error));
   }
 
   /** Makes a node with an empty value; one that exists stays as it is. */
   mkdir(path: string, cb: XenstoreDone = NOTHING, txId = 0): void {
-    this.#request(XS_MKDIR, path, '', txId, cb);
+    this.#request(XS_MKDIR, path, '', txId, (error) => cb(error));
   }
 
   /** Removes a node and everything below. Missing is no error where its parent exists. */
   rm(path: string, cb: XenstoreDone = NOTHING, txId = 0): void {
-    this.#request(XS_RM, path, '', txId, cb);
+    this.#request(XS_RM, path, '', txId, (error) => cb(error));
   }
 
   /** The names (not paths) of a node's children. Errors: ENOENT, EACCES, E2BIG (more than 4096 bytes of names). */
@@ -173,8 +173,12 @@ export class XenstoreClient {
 
   /** Sets a node's permissions. Only its owner may, and Dom0. */
   setPerms(path: string, perms: Perms, cb: XenstoreDone = NOTHING, txId = 0): void {
-    if (!areSendablePerms(perms)) this.#fail(cb, new XenstoreError('EINVAL', 'setPerms', path));
-    else this.#request(XS_SET_PERMS, path, perms.map(({ access, domid }) => `${access}${domid}\0`).join(''), txId, cb);
+    if (!areSendablePerms(perms)) {
+      this.#fail(cb, new XenstoreError('EINVAL', 'setPerms', path));
+      return;
+    }
+    const texts = perms.map(({ access, domid }) => `${access}${domid}\0`);
+    this.#request(XS_SET_PERMS, path, texts.join(''), txId, (error) => cb(error));
   }
 
   /**
@@ -205,7 +209,7 @@ export class XenstoreClient {
     }
     state.active = false;
     this.#watches.delete(watch.token);
-    this.#request(XS_UNWATCH, watch.path, `${watch.token}\0`, 0, cb);
+    this.#request(XS_UNWATCH, watch.path, `${watch.token}\0`, 0, (error) => cb(error));
   }
 
   /**
@@ -282,12 +286,12 @@ export class XenstoreClient {
 
   /** Dom0 only: tells xenstored of a domain's page and event channel. */
   introduce(domid: number, frame: number, port: number, cb: XenstoreDone = NOTHING): void {
-    this.#request(XS_INTRODUCE, `${domid}`, `${frame}\0${port}\0`, 0, cb);
+    this.#request(XS_INTRODUCE, `${domid}`, `${frame}\0${port}\0`, 0, (error) => cb(error));
   }
 
   /** Dom0 only: tells xenstored that a domain is gone. */
   releaseDomain(domid: number, cb: XenstoreDone = NOTHING): void {
-    this.#request(XS_RELEASE, `${domid}`, '', 0, cb);
+    this.#request(XS_RELEASE, `${domid}`, '', 0, (error) => cb(error));
   }
 
   isDomainIntroduced(domid: number, cb: XenstoreCallback<boolean>): void {
@@ -305,7 +309,7 @@ export class XenstoreClient {
 
   /** @internal */
   endTransaction(txId: number, commit: boolean, cb: XenstoreDone): void {
-    this.#request(XS_TRANSACTION_END, commit ? 'T' : 'F', '', txId, cb);
+    this.#request(XS_TRANSACTION_END, commit ? 'T' : 'F', '', txId, (error) => cb(error));
   }
 
   /** Reads what has come and writes what had no room. Call it for every event; spurious ones cost nothing. */
