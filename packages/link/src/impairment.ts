@@ -24,6 +24,8 @@ export interface ImpairmentOptions {
   readonly rateBitsPerSecond?: number;
   /** Most frames that wait for (or are in) serialization. Default 1000; without a rate nothing queues. */
   readonly queuePackets?: number;
+  /** Most bytes that wait for (or are in) serialization. Default: no bound but `queuePackets`. */
+  readonly queueBytes?: number;
   readonly duplicateRate?: number;
   /** Frames that fall behind by `reorderUs`, while later ones pass them. */
   readonly reorderRate?: number;
@@ -31,6 +33,8 @@ export interface ImpairmentOptions {
   readonly reorderUs?: number;
   /** Frames in which one bit is flipped. */
   readonly corruptRate?: number;
+  /** The cable is out: nothing gets through. What is under way arrives. */
+  readonly down?: boolean;
 }
 
 /** What shall happen to one frame. One object per Impairment, overwritten by each `plan`. */
@@ -72,18 +76,21 @@ function checkAmount(name: string, value: number): number {
 export class Impairment {
   readonly counters: ImpairmentCounters = { lost: 0, queueDrops: 0, duplicated: 0, reordered: 0, corrupted: 0 };
   readonly #random: Random;
-  readonly #lossRate: number;
-  readonly #burst: Required<BurstLoss> | undefined;
-  readonly #delayUs: number;
-  readonly #jitterUs: number;
-  readonly #usPerByte: number;
-  readonly #duplicateRate: number;
-  readonly #reorderRate: number;
-  readonly #reorderUs: number;
-  readonly #corruptRate: number;
+  #lossRate = 0;
+  #burst: Required<BurstLoss> | undefined;
+  #delayUs = 0;
+  #jitterUs = 0;
+  #usPerByte = 0;
+  #queuePackets = DEFAULT_QUEUE_PACKETS;
+  #queueBytes = NEVER;
+  #duplicateRate = 0;
+  #reorderRate = 0;
+  #reorderUs = DEFAULT_REORDER_US;
+  #corruptRate = 0;
+  #down = false;
   readonly #plan: ImpairmentPlan = { deliverAtUs: NEVER, duplicateAtUs: NEVER, corruptBit: -1 };
   /** When the frames in the queue will have been sent: a ring. Its length bounds the queue. */
-  readonly #sentUs: Float64Array;
+  #sentUs = new Float64Array(0);
   #queueHead = 0;
   #queueLength = 0;
   #idleAtUs = 0;
@@ -93,28 +100,51 @@ export class Impairment {
   /** @throws RangeError when a rate is not in 0..1 or an amount is negative. */
   constructor(options: ImpairmentOptions, random: Random) {
     this.#random = random;
-    this.#lossRate = checkRate('lossRate', options.lossRate ?? 0);
-    this.#delayUs = checkAmount('delayUs', options.delayUs ?? 0);
-    this.#jitterUs = checkAmount('jitterUs', options.jitterUs ?? 0);
-    this.#duplicateRate = checkRate('duplicateRate', options.duplicateRate ?? 0);
-    this.#reorderRate = checkRate('reorderRate', options.reorderRate ?? 0);
-    this.#reorderUs = checkAmount('reorderUs', options.reorderUs ?? DEFAULT_REORDER_US);
-    this.#corruptRate = checkRate('corruptRate', options.corruptRate ?? 0);
+    this.change(options);
+  }
+
+  /**
+   * The link is another from now on: what `options` leave out is perfect. What is under way or in the queue keeps its
+   * times, and nothing that is sent later overtakes it.
+   * @throws RangeError when a rate is not in 0..1 or an amount is negative; then nothing changes.
+   */
+  change(options: ImpairmentOptions): void {
+    const { burst, queuePackets = DEFAULT_QUEUE_PACKETS, queueBytes = NEVER } = options;
+    const lossRate = checkRate('lossRate', options.lossRate ?? 0);
+    const delayUs = checkAmount('delayUs', options.delayUs ?? 0);
+    const jitterUs = checkAmount('jitterUs', options.jitterUs ?? 0);
+    const duplicateRate = checkRate('duplicateRate', options.duplicateRate ?? 0);
+    const reorderRate = checkRate('reorderRate', options.reorderRate ?? 0);
+    const reorderUs = checkAmount('reorderUs', options.reorderUs ?? DEFAULT_REORDER_US);
+    const corruptRate = checkRate('corruptRate', options.corruptRate ?? 0);
     const rate = checkAmount('rateBitsPerSecond', options.rateBitsPerSecond ?? 0);
-    this.#usPerByte = rate === 0 ? 0 : 8e6 / rate;
-    const queuePackets = options.queuePackets ?? DEFAULT_QUEUE_PACKETS;
     if (!(Number.isInteger(queuePackets) && queuePackets >= 1 && queuePackets <= 0x10_0000)) {
       throw new RangeError(`queuePackets is ${queuePackets}: it must be an integer in 1..1048576`);
     }
-    this.#sentUs = new Float64Array(rate === 0 ? 0 : queuePackets);
-    if (options.burst !== undefined) {
-      const { goodToBad, badToGood, lossBad = 1, lossGood = 0 } = options.burst;
+    if (!(queueBytes >= 1)) throw new RangeError(`queueBytes is ${queueBytes}: it must be at least 1`);
+    let checked: Required<BurstLoss> | undefined;
+    if (burst !== undefined) {
+      const { goodToBad, badToGood, lossBad = 1, lossGood = 0 } = burst;
       checkRate('burst.goodToBad', goodToBad);
       checkRate('burst.badToGood', badToGood);
       checkRate('burst.lossBad', lossBad);
       checkRate('burst.lossGood', lossGood);
-      this.#burst = { goodToBad, badToGood, lossBad, lossGood };
+      checked = { goodToBad, badToGood, lossBad, lossGood };
     }
+    this.#lossRate = lossRate;
+    this.#burst = checked;
+    if (checked === undefined) this.#bad = false;
+    this.#delayUs = delayUs;
+    this.#jitterUs = jitterUs;
+    this.#duplicateRate = duplicateRate;
+    this.#reorderRate = reorderRate;
+    this.#reorderUs = reorderUs;
+    this.#corruptRate = corruptRate;
+    this.#usPerByte = rate === 0 ? 0 : 8e6 / rate;
+    this.#queuePackets = queuePackets;
+    this.#queueBytes = queueBytes;
+    this.#down = options.down ?? false;
+    if (rate !== 0 && queuePackets > this.#sentUs.length) this.#growQueue(queuePackets);
   }
 
   /**
@@ -126,6 +156,10 @@ export class Impairment {
     plan.deliverAtUs = NEVER;
     plan.duplicateAtUs = NEVER;
     plan.corruptBit = -1;
+    if (this.#down) {
+      this.counters.lost++;
+      return plan;
+    }
     const sentUs = this.#serialize(nowUs, bytes);
     if (sentUs === NEVER) {
       this.counters.queueDrops++;
@@ -168,12 +202,22 @@ export class Impairment {
   #serialize(nowUs: number, bytes: number): number {
     if (this.#usPerByte === 0) return nowUs;
     const capacity = this.#sentUs.length;
-    if (this.queued(nowUs) === capacity) return NEVER;
-    const sentUs = Math.max(nowUs, this.#idleAtUs) + bytes * this.#usPerByte;
+    if (this.queued(nowUs) >= this.#queuePackets) return NEVER;
+    const freeUs = Math.max(nowUs, this.#idleAtUs);
+    const sentUs = freeUs + bytes * this.#usPerByte;
+    if (sentUs - nowUs > this.#queueBytes * this.#usPerByte) return NEVER;
     this.#idleAtUs = sentUs;
     const tail = this.#queueHead + this.#queueLength++;
     this.#sentUs[tail < capacity ? tail : tail - capacity] = sentUs;
     return sentUs;
+  }
+
+  #growQueue(capacity: number): void {
+    const sentUs = new Float64Array(capacity);
+    const old = this.#sentUs;
+    for (let i = 0; i < this.#queueLength; i++) sentUs[i] = old[(this.#queueHead + i) % old.length]!;
+    this.#sentUs = sentUs;
+    this.#queueHead = 0;
   }
 
   #isLost(): boolean {

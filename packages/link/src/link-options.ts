@@ -17,8 +17,14 @@ export function linkMac(index: number): Uint8Array {
   return new Uint8Array([2, 0, n >>> 24, n >>> 16, n >>> 8, n]);
 }
 
-/** @returns what a direction's options ask for; undefined when the link is perfect. Directions differ in their chance. */
-export function createImpairment(options: SeededImpairment | undefined, direction: number): Impairment | undefined {
-  if (options === undefined) return undefined;
+/**
+ * @returns what a direction's options ask for; undefined when the link is perfect. Directions differ in their chance.
+ * An Impairment is taken as it is, so that its maker can change it during the run.
+ */
+export function createImpairment(
+  options: SeededImpairment | Impairment | undefined,
+  direction: number,
+): Impairment | undefined {
+  if (options === undefined || options instanceof Impairment) return options;
   return new Impairment(options, seededRandom((options.seed ?? 1) + direction * 2 ** 32));
 }

@@ -1,6 +1,7 @@
 import type { Packet } from '@qanat/bytes';
 import { Fabric, type FabricOptions } from './fabric.ts';
 import { FabricPort } from './fabric-port.ts';
+import type { Impairment } from './impairment.ts';
 import { createImpairment, IMPAIRED_RING_FRAMES, linkMac, RING_FRAMES, type SeededImpairment } from './link-options.ts';
 import type { Netif } from './netif.ts';
 
@@ -9,8 +10,13 @@ export interface PipeOptions extends FabricOptions {
   readonly names?: readonly [string, string];
   /** MACs of the two ends, six bytes each. Default 02:00:00:00:00:01 and :02. */
   readonly macs?: readonly [Uint8Array, Uint8Array];
-  /** Both directions alike, or [from the first end to the second, from the second to the first]. */
-  readonly impair?: SeededImpairment | readonly [SeededImpairment | undefined, SeededImpairment | undefined];
+  /**
+   * Both directions alike, or [from the first end to the second, from the second to the first]; an Impairment of one's
+   * own can be changed while the link runs.
+   */
+  readonly impair?:
+    | SeededImpairment
+    | readonly [SeededImpairment | Impairment | undefined, SeededImpairment | Impairment | undefined];
   /** Most frames that an end may have on the way; then `allocate` returns null. Default 256; with an impairment 4096, taken from `pages` as needed. */
   readonly ringFrames?: number;
 }
