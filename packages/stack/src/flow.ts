@@ -66,6 +66,16 @@ export class Flow {
     return tcpInfo(this.#connection, this.#tcp.readClock());
   }
 
+  /**
+   * Changes tunables while the flow lives: noDelay, keepAlive and its times, userTimeoutUs, congestion, ...; buffer
+   * sizes and what the handshake settled stay.
+   * @throws RangeError naming the tunable, its value and its range.
+   */
+  configure(tcp: Partial<TcpConfig>): void {
+    user.configure(this.#connection, tcp);
+    this.#tcp.userDone();
+  }
+
   // --- Sending -------------------------------------------------------------------------------------------------
 
   /**

@@ -71,7 +71,8 @@ const INFINITE_SSTHRESH = 0x7fffffff;
  */
 export class Connection implements WindowState, CongestionState {
   readonly tcp: TcpContext;
-  readonly config: TcpConfig;
+  /** Replaced by `configure`; buffer sizes and what the handshake settled stay as they were. */
+  config: TcpConfig;
   readonly path: TcpPath;
   readonly localAddress: number;
   readonly localPort: number;
@@ -161,7 +162,7 @@ export class Connection implements WindowState, CongestionState {
 
   // --- Round trip, congestion, recovery ------------------------------------------------------------------------
   readonly rtt: RttEstimator;
-  readonly cc: CongestionControl;
+  cc: CongestionControl;
   cwnd: number;
   ssthresh = INFINITE_SSTHRESH;
   caState = CA_OPEN;

@@ -1,6 +1,9 @@
 import { NEVER } from '@qanat/clock';
 import { abort, finish, limitFinWait2 } from './close.ts';
+import { type TcpConfig, tcpConfig } from './config.ts';
+import { createCongestionControl } from './congestion.ts';
 import type { Connection } from './connection.ts';
+import { armKeepAlive } from './keepalive.ts';
 import { CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_1, LAST_ACK, SYN_RECEIVED, SYN_SENT } from './state.ts';
 
 /** User calls, RFC 9293 section 3.10: what an application may ask of a connection. None of them blocks. */
@@ -113,4 +116,25 @@ export function reset(c: Connection): void {
   c.orphaned = true;
   abort(c, undefined, true);
   c.rcv.release();
+}
+
+/**
+ * Changes tunables of a connection that lives (setsockopt): Nagle, keepalive, timeouts, retries, congestion control.
+ * Buffer sizes and what the handshake settled (scale, SACK, timestamps) stay as they are.
+ * @throws RangeError naming the tunable, its value and its range.
+ */
+export function configure(c: Connection, partial: Partial<TcpConfig>): void {
+  const before = c.config;
+  const { sndBuf, rcvBuf, mss, timestamps, windowScaling, sack } = before;
+  c.config = tcpConfig({ ...partial, sndBuf, rcvBuf, mss, timestamps, windowScaling, sack }, before);
+  if (c.config.congestion !== before.congestion) {
+    c.cc = createCongestionControl(c.config.congestion);
+    c.cc.start(c);
+  }
+  if (c.state === CLOSED) return;
+  if (c.config.keepAlive !== before.keepAlive || c.config.keepAliveIdleUs !== before.keepAliveIdleUs) {
+    if (c.config.keepAlive && c.state === ESTABLISHED) armKeepAlive(c);
+    else c.keepAliveAtUs = NEVER;
+  }
+  c.tcp.touch(c);
 }
