@@ -193,7 +193,12 @@ export class FabricPort implements Netif {
     this.#armFor(delayed.nextUs);
   }
 
-  /** There is room again somewhere: this port's turn comes, to look whether it is enough for it. */
+  /** Whether `allocate` would find a buffer. */
+  get hasRoom(): boolean {
+    return this.held < this.#ringFrames && this.#fabric.pool.hasRoom;
+  }
+
+  /** There is room again: this port's turn comes, and it says so to its host. */
   wake(nowUs: number): void {
     this.#armFor(nowUs);
   }
@@ -251,9 +256,8 @@ export class FabricPort implements Netif {
           this.#fabric.giveBack(packet);
         }
       }
-      this.#fabric.wakeWaiting(nowUs);
       if (delivered > 0 && !this.closed) up.receiveDone();
-      if (this.waiting && this.held < this.#ringFrames && this.#fabric.pool.hasRoom) {
+      if (this.waiting && this.hasRoom) {
         this.waiting = false;
         this.#fabric.waitingPorts--;
         up.transmitReady();
@@ -263,6 +267,7 @@ export class FabricPort implements Netif {
         if (this.#delayed !== undefined) this.#armFor(this.#delayed.nextUs);
         else if (this.#queueLength > 0) this.#armFor(nowUs);
       }
+      this.#fabric.wakeWaiting(nowUs);
     }
   }
 }

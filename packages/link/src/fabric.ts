@@ -60,10 +60,10 @@ export abstract class Fabric {
     else this.ports[-1 - owner]!.copiesHeld--;
   }
 
-  /** Gives those a turn whose `allocate` failed: there may be room now. */
+  /** Gives those a turn whose `allocate` failed and who have room now. */
   wakeWaiting(nowUs: number): void {
     if (this.waitingPorts === 0) return;
-    for (const port of this.ports) if (port.waiting) port.wake(nowUs);
+    for (const port of this.ports) if (port.waiting && port.hasRoom) port.wake(nowUs);
   }
 
   /** A second buffer with the same frame, on the account of the port that it is for; null when that has none left. */

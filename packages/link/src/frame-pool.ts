@@ -79,6 +79,7 @@ export class FramePool {
     if (packet.fragCount !== 0 || offset < 0 || offset + packet.len > this.#bufferBytes) {
       throw new Error(`transmit of ${packet.len} bytes outside of the packet's buffer`);
     }
+    packet.headLen = packet.len;
     this.#state[token] = QUEUED;
   }
 

@@ -1,3 +1,4 @@
+export { DelayQueue } from './delay-queue.ts';
 export type { PortCounters } from './fabric-port.ts';
 export {
   type BurstLoss,

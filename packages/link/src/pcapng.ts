@@ -106,7 +106,7 @@ export class PcapngWriter {
     const start = this.#beginPacket(iface, timeUs, kept, packet.len, commentBytes);
     if (start < 0) return false;
     let left = kept;
-    let piece = Math.min(left, packet.headLen);
+    let piece = packet.fragCount === 0 ? left : Math.min(left, packet.headLen);
     this.#raw(memory.u8.subarray(packet.addr, packet.addr + piece));
     for (let i = 0; i < packet.fragCount && (left -= piece) > 0; i++) {
       piece = Math.min(left, packet.fragLen[i]!);
