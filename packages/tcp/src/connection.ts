@@ -5,8 +5,10 @@ import { type CongestionControl, type CongestionState, createCongestionControl }
 import type { TcpPath } from './network.ts';
 import type { TcpObserver, WindowState } from './observer.ts';
 import { type SynOptions, TIMESTAMPS_BYTES } from './options.ts';
+import { RackState } from './rack-state.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import { RetransmitQueue } from './retransmit-queue.ts';
+import { TIMER_PERSIST, TIMER_RETRANSMIT } from './timer-modes.ts';
 import { RttEstimator } from './rtt.ts';
 import { SendQueue } from './send-queue.ts';
 import { CA_OPEN, CA_RECOVERY, CLOSED, stateName, type TcpErrorCode, type TcpState } from './state.ts';
@@ -41,8 +43,8 @@ export interface TcpContext {
   readonly stats: TcpStats;
   /** Time of the batch being processed, in microseconds. */
   readonly nowUs: number;
-  /** Scratch of `markSacks`: when the newest of the segments just SACKed was sent. */
-  sackSentUs: number;
+  /** Grain of the clock, in microseconds. */
+  readonly clockResolutionUs: number;
   /** Scratch for the options of a SYN. */
   readonly synOptions: SynOptions;
   /** The clock itself, for the flow log. */
@@ -183,6 +185,23 @@ export class Connection implements WindowState, CongestionState {
   backoff = 0;
   /** Consecutive timeouts without an answer. */
   retries = 0;
+  readonly rack = new RackState();
+  /** A tail loss probe is out (RFC 8985 section 7): SND.NXT after it, and whether it was a retransmission. */
+  probing = false;
+  probeHigh = 0;
+  probeRetransmitted = false;
+  /** What a needless reduction is undone to, and what tells that it was (see `undo`). */
+  undoPossible = false;
+  undoMarker = 0;
+  undoRetrans = 0;
+  undoCwnd = 0;
+  undoSsthresh = 0;
+  /** TSval of the first retransmission of the episode, valid while `retransStamped`. */
+  retransStamp = 0;
+  retransStamped = false;
+  /** F-RTO is deciding (RFC 5682), and its step 2.b: new data goes before retransmissions. */
+  frto = false;
+  sendNewFirst = false;
   /** When the first of them struck: R2 and the user timeout count from here. */
   stalledSinceUs = NEVER;
   /** Whether output was last stopped by cwnd, and the flight of that round (RFC 7661 in Linux's form). */
@@ -194,9 +213,9 @@ export class Connection implements WindowState, CongestionState {
 
   // --- Timers: one deadline each, the earliest is armed -----------------------------------------------------------
   readonly timer: Timer;
-  /** Retransmission, or window probe while `persisting`. */
+  /** Deadline of what `rtoMode` says (TIMER_* of `retransmit-timer`). */
   rtoAtUs = NEVER;
-  persisting = false;
+  rtoMode = TIMER_RETRANSMIT;
   delayedAckAtUs = NEVER;
   keepAliveAtUs = NEVER;
   keepAliveSent = 0;
@@ -221,6 +240,7 @@ export class Connection implements WindowState, CongestionState {
   dataSegsOut = 0;
   dataSegsIn = 0;
   totalRetrans = 0;
+  dsackDups = 0;
   /** Sum of header words that never change: pseudo-header addresses, protocol, ports. */
   headerSum = 0;
 
@@ -281,6 +301,17 @@ export class Connection implements WindowState, CongestionState {
 
   get segmentsInFlight(): number {
     return this.rtx.inFlight;
+  }
+
+  /** Probing a closed window. */
+  get persisting(): boolean {
+    return this.rtoMode === TIMER_PERSIST && this.rtoAtUs !== NEVER;
+  }
+
+  /** Whether there is data or a FIN that was never sent, and window for it. */
+  get hasNewToSend(): boolean {
+    const unsent = ((this.snd.end - this.sndNxt) | 0) > 0 || (this.finQueued && !this.finSent);
+    return unsent && ((this.sndUna + this.sndWnd - this.sndNxt) | 0) > 0;
   }
 
   /** RTO with its backoff, in microseconds. */
