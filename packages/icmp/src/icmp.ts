@@ -4,8 +4,6 @@ import {
   type Memory,
   PACKET_CSUM_BLANK,
   PACKET_DATA_VALIDATED,
-  PAGE_SHIFT,
-  PAGE_SIZE,
   type Packet,
   type PageAllocator,
 } from '@qanat/bytes';
@@ -21,7 +19,7 @@ import * as wire from './wire.ts';
 /** What ICMP needs of the stack. */
 export interface IcmpPort {
   /**
-   * Sends an ICMP message as the payload of an IP packet. It lies in memory until the call returns; ICMP_HEADROOM bytes
+   * Sends an ICMP message as the payload of an IP packet; nothing comes back within the call (loopback queues). It lies in memory until the call returns; ICMP_HEADROOM bytes
    * in front of it may be overwritten with a header.
    * @param src our address, or 0: the stack chooses.
    * @returns whether it was sent (or waits for ARP).
@@ -51,7 +49,6 @@ export class Icmp {
   readonly config: IcmpConfig;
   readonly stats: IcmpStats = newIcmpStats();
   readonly #memory: Memory;
-  readonly #pages: PageAllocator;
   readonly #timers: TimerQueue;
   readonly #random: Random;
   readonly #port: IcmpPort;
@@ -60,14 +57,16 @@ export class Icmp {
   readonly #sessions = new Map<number, EchoSession>();
   readonly #error = new IcmpError();
   readonly #sender: EchoSender;
-  #scratch = 0;
-  #scratchPages = 0;
+  /** Two: a handler may send while it reads a reply. */
+  readonly #outgoing: ipv4.Scratch;
+  readonly #incoming: ipv4.Scratch;
 
   constructor(options: IcmpOptions) {
     const config = { ...ICMP_DEFAULTS, ...options.config };
     this.config = config;
     this.#memory = options.memory;
-    this.#pages = options.pages;
+    this.#outgoing = new ipv4.Scratch(options.pages);
+    this.#incoming = new ipv4.Scratch(options.pages);
     this.#timers = options.timers;
     this.#random = options.random;
     this.#port = options.port;
@@ -85,7 +84,7 @@ export class Icmp {
         return sent;
       },
       close: (session) => this.#sessions.delete(session.id),
-      scratch: (bytes) => this.#room(bytes),
+      scratch: (bytes) => this.#outgoing.room(bytes),
     };
   }
 
@@ -145,7 +144,7 @@ export class Icmp {
     }
     const room = this.config.maxErrorBytes - ipv4.IPV4_HEADER_BYTES - wire.ICMP_HEADER_BYTES;
     const quoted = Math.min(bytes, ipv4.getTotalLength(memory, ip), room);
-    const addr = this.#room(wire.ICMP_HEADER_BYTES + quoted);
+    const addr = this.#outgoing.room(wire.ICMP_HEADER_BYTES + quoted);
     if (addr === 0) return false;
     memory.kernel.copy(addr + wire.ICMP_HEADER_BYTES, ip, quoted);
     wire.writeHeader(memory, addr, type, code, info, wire.ICMP_HEADER_BYTES + quoted);
@@ -171,9 +170,8 @@ export class Icmp {
 
   close(): void {
     for (const session of [...this.#sessions.values()]) session.close();
-    if (this.#scratch !== 0) this.#pages.free(this.#scratch, this.#scratchPages);
-    this.#scratch = 0;
-    this.#scratchPages = 0;
+    this.#outgoing.close();
+    this.#incoming.close();
   }
 
   #answerEcho(packet: Packet, ip: number, unicast: boolean, nowUs: number): void {
@@ -190,7 +188,7 @@ export class Icmp {
     }
     let addr = packet.addr;
     if (packet.fragCount > 0) {
-      addr = this.#room(packet.len);
+      addr = this.#incoming.room(packet.len);
       if (addr === 0) return;
       ipv4.copyFromPacket(memory, packet, 0, addr, packet.len);
     }
@@ -219,7 +217,7 @@ export class Icmp {
     }
     let addr = packet.addr;
     if (packet.fragCount > 0) {
-      addr = this.#room(packet.len);
+      addr = this.#incoming.room(packet.len);
       if (addr === 0) return;
       ipv4.copyFromPacket(memory, packet, 0, addr, packet.len);
     }
@@ -257,19 +255,6 @@ export class Icmp {
     if (dst >>> 24 >= 224) return false;
     if (ipv4.getProtocol(memory, ip) !== ipv4.PROTOCOL_ICMP) return true;
     return bytes > headerBytes && wire.isQuery(wire.getType(memory, ip + headerBytes));
-  }
-
-  /** A place for a message of `bytes`, ICMP_HEADROOM in front of it, 4-aligned; grows with the largest. 0: no memory. */
-  #room(bytes: number): number {
-    const pages = (ICMP_HEADROOM + bytes + PAGE_SIZE - 1) >>> PAGE_SHIFT;
-    if (pages > this.#scratchPages) {
-      const addr = this.#pages.allocContiguous(pages);
-      if (addr === 0) return 0;
-      if (this.#scratch !== 0) this.#pages.free(this.#scratch, this.#scratchPages);
-      this.#scratch = addr;
-      this.#scratchPages = pages;
-    }
-    return this.#scratch + ICMP_HEADROOM;
   }
 }
 

@@ -5,4 +5,5 @@ export * from './header-check.ts';
 export { Identification } from './identification.ts';
 export { copyFromPacket, sumPacket } from './packet-bytes.ts';
 export { Reassembler, type ReassemblyOptions, type ReassemblyStats } from './reassembly.ts';
+export { Scratch } from './scratch.ts';
 export * from './wire.ts';
