@@ -24,11 +24,13 @@ import {
   DOM_XENSTORE,
   DOM_XENSTORE_PORT,
   DOMAIN_BYTES,
+  DOMAIN_FREE,
   FRAME_OWNER_BASE,
   FRAME_XEN,
   GRANT_PINS_PAGES,
   GRANT_TABLE_PAGES,
   MAPTRACK_PAGES,
+  MAX_DOMAINS,
 } from './machine-layout.ts';
 import type { MachineState } from './machine-state.ts';
 import {
@@ -50,8 +52,8 @@ const GUEST_PAGES = 4 + GRANT_TABLE_PAGES;
 const RECORD_PAGES = GUEST_PAGES + CHANNELS_PAGES + GRANT_PINS_PAGES + MAPTRACK_PAGES;
 
 /**
- * Fills a domain's record and pages; the caller holds the domain lock. The pages beside its own memory stay with the
- * record when the domain goes: an event that is sent to a domain while it dies touches nobody else's memory.
+ * Fills a domain's record and pages; the caller holds the domain lock. The pages beside its own memory are never used
+ * for anything else again: an event that is sent to a domain while it dies is at worst a spurious one for its heir.
  * @returns false when there is not enough memory.
  */
 export function buildDomain(state: MachineState, frames: FrameTable, domid: number, pages: number): boolean {
@@ -59,7 +61,7 @@ export function buildDomain(state: MachineState, frames: FrameTable, domid: numb
   const { i32 } = state;
   const firstAddr = frames.allocate(pages, FRAME_OWNER_BASE + domid);
   if (firstAddr === 0) return false;
-  let base = i32[(record + DOM_SHARED_INFO) >>> 2]!;
+  let base = takeRecordPages(state, record);
   if (base === 0) {
     base = frames.allocate(RECORD_PAGES, FRAME_XEN);
     if (base === 0) {
@@ -98,6 +100,21 @@ export function buildDomain(state: MachineState, frames: FrameTable, domid: numb
   seedGrants(state, record);
   writeStartInfo(state, record, domid, pages);
   return true;
+}
+
+/** @returns the pages that a dead domain has left, of this domid before or of any other, or 0. */
+function takeRecordPages(state: MachineState, record: number): number {
+  const { i32 } = state;
+  const own = i32[(record + DOM_SHARED_INFO) >>> 2]!;
+  if (own !== 0) return own;
+  for (let domid = 0; domid < MAX_DOMAINS; domid++) {
+    const other = state.recordAddr(domid);
+    const pages = i32[(other + DOM_SHARED_INFO) >>> 2]!;
+    if (pages === 0 || Atomics.load(i32, (other + DOM_STATE) >>> 2) !== DOMAIN_FREE) continue;
+    i32[(other + DOM_SHARED_INFO) >>> 2] = 0;
+    return pages;
+  }
+  return 0;
 }
 
 /** Tells the domain the ports of its xenstore and console pages. */

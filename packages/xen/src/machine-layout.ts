@@ -83,7 +83,7 @@ export const BLOCKED = 1;
 /** Blocked, and its thread is (about to be) in Atomics.wait: whoever unblocks it must notify. */
 export const BLOCKED_WAITING = 2;
 
-/** What every domain has beside its own memory: pages, in this order, kept with its record for ever. */
+/** What every domain has beside its own memory: pages, passed on to later domains and never used for anything else. */
 export const GRANT_TABLE_PAGES = 8;
 export const GRANT_ENTRIES = (GRANT_TABLE_PAGES * 4096) / 8;
 export const CHANNELS_PAGES = 4;
