@@ -1,5 +1,4 @@
 export { Activations } from './activations.ts';
-export { ConsoleWriter } from './console-writer.ts';
 export { CooperativeScheduler } from './cooperative-scheduler.ts';
 export { GrantTable } from './grant-table.ts';
 export { type Image, isImage } from './image.ts';

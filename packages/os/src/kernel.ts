@@ -1,6 +1,7 @@
 import { type Memory, PageAllocator } from '@qanat/bytes';
 import { type Clock, type Random, seededRandom, systemRandom } from '@qanat/clock';
 import {
+  Console,
   type DomainRecord,
   Hypercalls,
   type Hypervisor,
@@ -12,7 +13,6 @@ import {
   XenstoreClient,
 } from '@qanat/xen';
 import { Activations } from './activations.ts';
-import { ConsoleWriter } from './console-writer.ts';
 import { GrantTable } from './grant-table.ts';
 import type { KernelStats } from './kernel-stats.ts';
 import { type LoopCpu, MainLoop } from './main-loop.ts';
@@ -52,7 +52,7 @@ export class Kernel {
   readonly activations: Activations;
   readonly loop: MainLoop;
   readonly xenstore: XenstoreClient;
-  readonly console: ConsoleWriter;
+  readonly console: Console;
   /** Where the domain's pages are. */
   readonly domain: DomainRecord;
   readonly #post: (message: unknown) => void;
@@ -88,7 +88,11 @@ export class Kernel {
       defer: (task) => this.loop.defer(task),
     });
     this.activations.bind(domain.xenstorePort, () => this.xenstore.onEvent());
-    this.console = new ConsoleWriter(memory, domain.consoleAddr, () => this.hypercalls.evtchnSend(domain.consolePort));
+    this.console = new Console({
+      memory,
+      pageAddr: domain.consoleAddr,
+      notify: () => this.hypercalls.evtchnSend(domain.consolePort),
+    });
     this.activations.bind(domain.consolePort, () => this.console.onEvent());
     this.#post = options.post;
   }
