@@ -1,1 +1,10 @@
-export {};
+export { Bridge, type BridgeCounters, type BridgeTap } from './bridge.ts';
+export { Capture } from './capture.ts';
+export { DEFAULT_NETBACK_CONFIG, type NetbackConfig } from './config.ts';
+export type { Dom0Args } from './dom0.ts';
+export type { Dom0Message, Dom0Request } from './dom0-service.ts';
+export { Frame } from './frame.ts';
+export { Netback, type NetbackOptions } from './netback.ts';
+export type { Port, PortCounters } from './port.ts';
+export type { BridgeStats, PortStats } from './stats.ts';
+export type { Vif } from './vif.ts';

@@ -1,0 +1,27 @@
+/** Every tunable of the backend, with its default and where the default comes from. */
+export interface NetbackConfig {
+  /** Packets taken from one frontend, or given to it from its queue, before the others have their turn. */
+  readonly batch: number;
+  /** Queue length of a port in packets, where the vif does not say otherwise. */
+  readonly txqueuelen: number;
+  /** Pages of Dom0 that the packet buffers leave alone. */
+  readonly reservedPages: number;
+  /** How long a learned address is believed when nothing is heard from it, in seconds. */
+  readonly macAgingS: number;
+  /** Most addresses that one bridge learns. */
+  readonly macEntries: number;
+  /** Most ports of one bridge. */
+  readonly bridgePorts: number;
+}
+
+export const DEFAULT_NETBACK_CONFIG: NetbackConfig = {
+  batch: 64, // NAPI_POLL_WEIGHT, Linux
+  txqueuelen: 1000, // an Ethernet device's default in Linux
+  reservedPages: 256,
+  macAgingS: 300, // IEEE 802.1Q table 8-6
+  macEntries: 1024,
+  bridgePorts: 1024, // BR_MAX_PORTS, Linux
+};
+
+/** Where a frame begins in the receiver's first page, so that the IP header behind Ethernet's is 4-aligned. */
+export const RX_OFFSET = 2;

@@ -1,0 +1,16 @@
+import { XEN_NETIF_NR_SLOTS_MIN } from '@qanat/xen';
+
+/** A frame as its sender described it: pieces of granted pages. One object, filled anew for each frame. */
+export class Frame {
+  /** Who granted the pages. */
+  domid = 0;
+  /** Pieces that hold bytes. */
+  slots = 0;
+  readonly refs = new Int32Array(XEN_NETIF_NR_SLOTS_MIN);
+  readonly offsets = new Int32Array(XEN_NETIF_NR_SLOTS_MIN);
+  readonly sizes = new Int32Array(XEN_NETIF_NR_SLOTS_MIN);
+  /** Bytes of all pieces; 0 when the frame shall be answered with an error and go nowhere. */
+  len = 0;
+  /** NETTXF_csum_blank and NETTXF_data_validated, as the sender set them. */
+  flags = 0;
+}

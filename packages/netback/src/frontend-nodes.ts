@@ -1,0 +1,48 @@
+import type { Kernel } from '@qanat/os';
+
+/** What a frontend says in state 4, checked as far as it can be without trying. */
+export interface FrontendNodes {
+  readonly txRingRef: number;
+  readonly rxRingRef: number;
+  readonly eventChannel: number;
+  readonly scatterGather: boolean;
+}
+
+const KEYS = ['tx-ring-ref', 'rx-ring-ref', 'event-channel', 'request-rx-copy', 'feature-sg', 'feature-rx-notify'];
+
+/** Reads the nodes of a frontend's directory. Errors are the frontend's fault: it left out what must be there. */
+export function readFrontend(
+  kernel: Kernel,
+  path: string,
+  cb: (error: Error | undefined, nodes?: FrontendNodes) => void,
+): void {
+  kernel.xenstore.readMany(
+    KEYS.map((key) => `${path}/${key}`),
+    (error, values) => {
+      if (error !== undefined) {
+        cb(error);
+        return;
+      }
+      const [txRef, rxRef, channel, rxCopy, sg, rxNotify] = values;
+      const txRingRef = readInteger(txRef);
+      const rxRingRef = readInteger(rxRef);
+      const eventChannel = readInteger(channel);
+      if (txRingRef < 0 || rxRingRef < 0 || eventChannel < 0) {
+        cb(new Error(`${path}: tx-ring-ref, rx-ring-ref or event-channel is missing or no number`));
+      } else if (rxCopy !== '1') {
+        cb(new Error(`${path}: the frontend does not ask for copied packets (request-rx-copy)`));
+      } else if (rxNotify !== '1') {
+        cb(new Error(`${path}: the frontend does not tell of pages it posts (feature-rx-notify)`));
+      } else {
+        cb(undefined, { txRingRef, rxRingRef, eventChannel, scatterGather: sg === '1' });
+      }
+    },
+  );
+}
+
+/** @returns a decimal integer of 0..2^31-1, or -1. */
+function readInteger(text: string | undefined): number {
+  if (text === undefined || !/^\d{1,10}$/.test(text)) return -1;
+  const value = Number(text);
+  return value <= 0x7fff_ffff ? value : -1;
+}

@@ -1,0 +1,344 @@
+import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
+import { DelayQueue, type Impairment } from '@qanat/link';
+import { type Hypercalls, NETIF_RSP_ERROR, NETIF_RSP_OKAY } from '@qanat/xen';
+import { BufferPool, NO_BLOCK } from './buffer-pool.ts';
+import type { Frame } from './frame.ts';
+import { copyFrameIn } from './frame-copy.ts';
+import { PacketQueue } from './packet-queue.ts';
+import { COPY_BAD_RECEIVER, COPY_BAD_SENDER, COPY_DONE, type RxWriter, rxSlots } from './rx-writer.ts';
+import type { TxReader } from './tx-reader.ts';
+
+/** What a port counts. `tx` and `rx` are the frontend's words: what it sent, and what it was given. */
+export interface PortCounters {
+  txPackets: number;
+  txBytes: number;
+  /** Packets that were answered with an error: too short, not understood, or with bad grants. */
+  txErrors: number;
+  rxPackets: number;
+  rxBytes: number;
+  /** Of the packets given to it, those that had to wait in the queue. */
+  rxQueued: number;
+  /** Packets lost because the frontend's posted pages could not be written to. */
+  rxErrors: number;
+  /** Packets lost because the queue was full (txqueuelen). */
+  queueDrops: number;
+  /** Packets lost because the packet buffers ran low. */
+  bufferDrops: number;
+  /** Packets lost because the frontend is not connected, or cannot take one of their length. */
+  otherDrops: number;
+  /** Most packets that waited at once. */
+  queueHighWater: number;
+  notifications: number;
+}
+
+/** What a port needs of the backend that it belongs to. */
+export interface PortHost {
+  readonly hypercalls: Hypercalls;
+  readonly pool: BufferPool;
+  readonly timers: TimerQueue;
+  /** A page of Dom0's. */
+  readonly scratchAddr: number;
+  /** Something is unpublished on the port's rings, or it broke: `finish` must follow in this pass. */
+  touch(port: Port): void;
+  /** Publishes what the ports have that were touched outside of a pass. */
+  finishTouched(): void;
+}
+
+/** Where a port's frames go: the bridge. */
+export interface FrameSink {
+  /** @returns NETIF_RSP_OKAY, or NETIF_RSP_ERROR when the sender's pages cannot be read. */
+  forward(from: Port, frame: Frame, nowUs: number): number;
+}
+
+/** Rings and event channel of a connected frontend. */
+export interface PortRings {
+  readonly tx: TxReader;
+  readonly rx: RxWriter;
+  /** Our end of the event channel. */
+  readonly eventPort: number;
+  /** The frontend takes packets of several slots. */
+  readonly scatterGather: boolean;
+}
+
+/**
+ * A port of a bridge: one frontend. Frames to it go straight from the sender's pages into posted ones when nothing
+ * waits and pages are there; else into a queue of at most `txqueuelen` packets. An impaired link lies before the
+ * queue.
+ */
+export class Port {
+  readonly name: string;
+  readonly domid: number;
+  readonly counters: PortCounters = {
+    txPackets: 0,
+    txBytes: 0,
+    txErrors: 0,
+    rxPackets: 0,
+    rxBytes: 0,
+    rxQueued: 0,
+    rxErrors: 0,
+    queueDrops: 0,
+    bufferDrops: 0,
+    otherDrops: 0,
+    queueHighWater: 0,
+    notifications: 0,
+  };
+  readonly impairment: Impairment | undefined;
+  readonly queue: PacketQueue;
+  /** The bridge that it is plugged into, and its number there (-1 while on none). */
+  bridge: FrameSink | undefined;
+  bridgePort = -1;
+  rings: PortRings | undefined;
+  /** What the frontend did wrong; then nothing is exchanged with it any more. */
+  fault: string | undefined;
+  /** The backend's marks: the port waits for its turn; it is in the list of touched ports. */
+  isRunnable = false;
+  isTouched = false;
+  readonly #host: PortHost;
+  readonly #delayed = new DelayQueue();
+  readonly #timer: Timer;
+  /** Blocks of packet buffers that the port holds. */
+  #blocks = 0;
+
+  constructor(
+    host: PortHost,
+    options: {
+      readonly name: string;
+      readonly domid: number;
+      readonly txqueuelen: number;
+      readonly impairment: Impairment | undefined;
+    },
+  ) {
+    this.#host = host;
+    this.name = options.name;
+    this.domid = options.domid;
+    this.impairment = options.impairment;
+    this.queue = new PacketQueue(options.txqueuelen);
+    this.#timer = new Timer((nowUs) => this.#arrive(nowUs));
+  }
+
+  /** Packets under way on the impaired link. */
+  get delayed(): number {
+    return this.#delayed.size;
+  }
+
+  /**
+   * Sends a frame to the frontend.
+   * @returns NETIF_RSP_ERROR when the frame cannot be read, NETIF_RSP_OKAY otherwise, delivered or lost.
+   */
+  deliver(frame: Frame, nowUs: number): number {
+    const { rings } = this;
+    if (rings === undefined || this.fault !== undefined) {
+      this.counters.otherDrops++;
+      return NETIF_RSP_OKAY;
+    }
+    const slots = rxSlots(frame.len);
+    if (slots > 1 && !rings.scatterGather) {
+      this.counters.otherDrops++;
+      return NETIF_RSP_OKAY;
+    }
+    if (this.impairment === undefined && this.queue.size === 0 && rings.rx.hasRoom(slots)) {
+      const result = rings.rx.copyFrame(frame);
+      if (result === COPY_BAD_SENDER) return NETIF_RSP_ERROR;
+      this.#delivered(result, frame.len);
+      return NETIF_RSP_OKAY;
+    }
+    if (rings.rx.fault !== undefined) {
+      this.#host.touch(this);
+      return NETIF_RSP_OKAY;
+    }
+    return this.#take(frame, nowUs);
+  }
+
+  #delivered(result: number, bytes: number): void {
+    const { counters } = this;
+    if (result === COPY_BAD_RECEIVER) {
+      counters.rxErrors++;
+    } else {
+      counters.rxPackets++;
+      counters.rxBytes += bytes;
+    }
+    this.#host.touch(this);
+  }
+
+  /** Copies a frame into Dom0's buffers, for the impaired link or the queue. */
+  #take(frame: Frame, nowUs: number): number {
+    const { impairment } = this;
+    let deliverAtUs = nowUs;
+    let duplicateAtUs = NEVER;
+    let corruptBit = -1;
+    if (impairment === undefined) {
+      if (this.queue.size === this.queue.capacity) {
+        this.counters.queueDrops++;
+        this.#host.touch(this);
+        return NETIF_RSP_OKAY;
+      }
+    } else {
+      const plan = impairment.plan(nowUs, frame.len);
+      if (plan.deliverAtUs === NEVER) return NETIF_RSP_OKAY;
+      deliverAtUs = plan.deliverAtUs;
+      duplicateAtUs = plan.duplicateAtUs;
+      corruptBit = plan.corruptBit;
+    }
+    const packet = this.#allocate(frame.len);
+    if (packet === NO_BLOCK) return NETIF_RSP_OKAY;
+    const { pool, hypercalls } = this.#host;
+    pool.flags[packet] = frame.flags;
+    if (!copyFrameIn(hypercalls, frame, pool, packet)) {
+      this.#free(packet);
+      return NETIF_RSP_ERROR;
+    }
+    if (impairment === undefined) {
+      this.#enqueue(packet);
+      return NETIF_RSP_OKAY;
+    }
+    // The copy is made before a bit is flipped: damage happens to one of them.
+    const duplicate = duplicateAtUs === NEVER ? NO_BLOCK : this.#clone(packet);
+    if (corruptBit >= 0) pool.flipBit(packet, corruptBit);
+    this.#delayed.push(packet, deliverAtUs);
+    if (duplicate !== NO_BLOCK) this.#delayed.push(duplicate, duplicateAtUs);
+    this.#host.timers.arm(this.#timer, this.#delayed.nextUs);
+    return NETIF_RSP_OKAY;
+  }
+
+  /** Packets come out of the impaired link. */
+  #arrive(nowUs: number): void {
+    while (this.#delayed.size > 0 && this.#delayed.nextUs <= nowUs) {
+      const packet = this.#delayed.pop();
+      if (this.rings === undefined || this.fault !== undefined) {
+        this.counters.otherDrops++;
+        this.#free(packet);
+      } else if (this.queue.size === this.queue.capacity) {
+        this.counters.queueDrops++;
+        this.#free(packet);
+      } else {
+        this.#enqueue(packet);
+        if (this.queue.size === 1) this.drain(1);
+      }
+    }
+    if (this.#delayed.size > 0) this.#host.timers.arm(this.#timer, this.#delayed.nextUs);
+    this.#host.finishTouched();
+  }
+
+  #enqueue(packet: number): void {
+    this.queue.push(packet);
+    if (this.queue.size > this.counters.queueHighWater) this.counters.queueHighWater = this.queue.size;
+    this.#host.touch(this);
+  }
+
+  /** Gives the frontend at most `limit` packets of the queue, as far as it has posted pages. @returns how many. */
+  drain(limit: number): number {
+    const { rings, queue } = this;
+    if (rings === undefined || this.fault !== undefined) return 0;
+    const { pool } = this.#host;
+    let packets = 0;
+    while (packets < limit && queue.size > 0) {
+      const packet = queue.peek();
+      const bytes = pool.length[packet]!;
+      if (!rings.rx.hasRoom(rxSlots(bytes))) break;
+      queue.shift();
+      const result = rings.rx.copyBuffer(pool, packet);
+      if (result === COPY_DONE) this.counters.rxQueued++;
+      this.#delivered(result, bytes);
+      this.#free(packet);
+      packets++;
+    }
+    if (rings.rx.fault !== undefined) this.#host.touch(this);
+    return packets;
+  }
+
+  /** Whether the head of the queue could be delivered. */
+  get canDrain(): boolean {
+    const { rings, queue } = this;
+    if (rings === undefined || queue.size === 0) return false;
+    return rings.rx.hasRoom(rxSlots(this.#host.pool.length[queue.peek()]!));
+  }
+
+  /**
+   * Publishes what was prepared on both rings, with at most one event for both.
+   * @returns false when the frontend is broken.
+   */
+  publish(): boolean {
+    const { rings } = this;
+    if (rings === undefined) return true;
+    this.fault ??= rings.tx.fault ?? rings.rx.fault;
+    if (this.fault !== undefined) return false;
+    const rx = rings.rx.unpushed > 0 && rings.rx.push();
+    const tx = rings.tx.unpushed > 0 && rings.tx.push();
+    if (rx || tx) {
+      this.counters.notifications++;
+      this.#host.hypercalls.evtchnSend(rings.eventPort);
+    }
+    return true;
+  }
+
+  /**
+   * Asks for the events that the port needs next: of more requests to read, and, while packets wait, of enough pages for
+   * the first one. `publish` comes first.
+   * @returns whether there is something to do already.
+   */
+  arm(): boolean {
+    const { rings, queue } = this;
+    if (rings === undefined) return false;
+    const rxReady = queue.size > 0 && rings.rx.arm(rxSlots(this.#host.pool.length[queue.peek()]!));
+    return rings.tx.arm() || rxReady;
+  }
+
+  connect(rings: PortRings): void {
+    this.fault = undefined;
+    this.rings = rings;
+  }
+
+  /** The rings go away. Packets that wait are dropped. */
+  disconnect(): void {
+    this.rings = undefined;
+    this.#host.timers.cancel(this.#timer);
+    while (this.queue.size > 0) this.#drop(this.queue.shift());
+    while (this.#delayed.size > 0) this.#drop(this.#delayed.pop());
+  }
+
+  #drop(packet: number): void {
+    this.counters.otherDrops++;
+    this.#free(packet);
+  }
+
+  /**
+   * Takes buffers, if the port has not got its share yet: never more than what would be left for the others. So a
+   * frontend that posts no pages cannot starve them.
+   */
+  #allocate(bytes: number): number {
+    const { pool } = this.#host;
+    const blocks = BufferPool.blocksOf(bytes);
+    const packet = this.#blocks + blocks <= pool.freeBlocks - blocks ? pool.alloc(bytes) : NO_BLOCK;
+    if (packet === NO_BLOCK) this.counters.bufferDrops++;
+    else this.#blocks += blocks;
+    return packet;
+  }
+
+  #clone(packet: number): number {
+    const { pool } = this.#host;
+    const copy = this.#allocate(pool.length[packet]!);
+    if (copy !== NO_BLOCK) pool.copy(copy, packet);
+    return copy;
+  }
+
+  #free(packet: number): void {
+    const { pool } = this.#host;
+    this.#blocks -= BufferPool.blocksOf(pool.length[packet]!);
+    pool.free(packet);
+  }
+
+  /** Sleep audit: what would never wake the port, or undefined. */
+  sleepFault(): string | undefined {
+    const { rings, queue } = this;
+    if (rings === undefined || this.fault !== undefined) return undefined;
+    if (rings.tx.unpushed + rings.rx.unpushed > 0) return `${this.name}: answers are prepared and not published`;
+    const fault = rings.tx.ring.sleepFault();
+    if (fault !== undefined) return `${this.name}: tx: ${fault}`;
+    if (queue.size === 0) return undefined;
+    const slots = rxSlots(this.#host.pool.length[queue.peek()]!);
+    if (rings.rx.isDeaf(slots)) {
+      return `${this.name}: ${queue.size} packets wait for ${slots} rx requests, and their coming raises no event`;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,243 @@
+import { type Memory, PAGE_SIZE } from '@qanat/bytes';
+import {
+  type BackRing,
+  GNTST_OKAY,
+  type Hypercalls,
+  NETIF_RSP_ERROR,
+  NETRXF_CSUM_BLANK,
+  NETRXF_DATA_VALIDATED,
+  NETRXF_MORE_DATA,
+  NETTXF_CSUM_BLANK,
+  NETTXF_DATA_VALIDATED,
+  SRING_REQ_EVENT,
+} from '@qanat/xen';
+import { BLOCK_BYTES, type BufferPool } from './buffer-pool.ts';
+import { RX_OFFSET } from './config.ts';
+import type { Frame } from './frame.ts';
+
+/** The frame is in the receiver's pages. */
+export const COPY_DONE = 0;
+/** The receiver's grants are bad: the frame is lost to it, and its slots were answered with an error. */
+export const COPY_BAD_RECEIVER = 1;
+/** The sender's grants are bad: nothing was used up. */
+export const COPY_BAD_SENDER = 2;
+export type CopyResult = typeof COPY_DONE | typeof COPY_BAD_RECEIVER | typeof COPY_BAD_SENDER;
+
+/** Most pages of a frame of 65535 bytes. */
+const MAX_PAGES = 17;
+
+/** @returns the RX requests that a frame of `bytes` takes. */
+export function rxSlots(bytes: number): number {
+  return (RX_OFFSET + bytes + PAGE_SIZE - 1) >>> 12;
+}
+
+/**
+ * The backend's end of an RX ring: puts frames into the pages that the frontend posted, and answers request i in slot i.
+ * A request is used up and answered in one step, so one index serves both directions.
+ */
+export class RxWriter {
+  readonly ring: BackRing;
+  readonly domid: number;
+  /** What the frontend did wrong. Then the ring is not touched any more. */
+  fault: string | undefined;
+  readonly #hypercalls: Hypercalls;
+  readonly #i32: Int32Array;
+  /** A page of our own, to find out whose grant is bad. */
+  readonly #scratchAddr: number;
+  /** Next request, as int32. */
+  #cons: number;
+  /** The producer as it was last looked at. */
+  #prod: number;
+  readonly #ids = new Int32Array(MAX_PAGES);
+  readonly #refs = new Int32Array(MAX_PAGES);
+
+  constructor(memory: Memory, hypercalls: Hypercalls, ring: BackRing, domid: number, scratchAddr: number) {
+    this.#i32 = memory.i32;
+    this.#hypercalls = hypercalls;
+    this.ring = ring;
+    this.domid = domid;
+    this.#scratchAddr = scratchAddr;
+    this.#cons = ring.reqCons | 0;
+    this.#prod = this.#cons;
+  }
+
+  /** Whether `slots` requests are posted. Looks at the producer only when those seen before are not enough. */
+  hasRoom(slots: number): boolean {
+    if ((this.#prod - this.#cons) >>> 0 >= slots) return true;
+    if (this.fault !== undefined) return false;
+    const prod = this.ring.reqProd | 0;
+    const posted = (prod - this.#cons) >>> 0;
+    if (posted > this.ring.entries) {
+      this.fault = `rx req_prod is ${posted} ahead`;
+      this.#prod = this.#cons;
+      return false;
+    }
+    this.#prod = prod;
+    return posted >= slots;
+  }
+
+  /** Copies a frame from its sender's pages into posted ones. The caller has seen `hasRoom(rxSlots(frame.len))`. */
+  copyFrame(frame: Frame): CopyResult {
+    const i32 = this.#i32;
+    const { len } = frame;
+    if (frame.slots === 1 && len <= PAGE_SIZE - RX_OFFSET) {
+      const slot = this.ring.slotAddr(this.#cons) >>> 2;
+      const id = i32[slot]! & 0xffff;
+      const ref = i32[slot + 1]!;
+      const status = this.#hypercalls.grantCopyAcross(
+        frame.domid,
+        frame.refs[0]!,
+        frame.offsets[0]!,
+        this.domid,
+        ref,
+        RX_OFFSET,
+        len,
+      );
+      if (status === GNTST_OKAY) {
+        i32[slot] = id | (RX_OFFSET << 16);
+        i32[slot + 1] = rxFlags(frame.flags) | (len << 16);
+        this.#cons = (this.#cons + 1) | 0;
+        return COPY_DONE;
+      }
+    }
+    return this.#copySlots(frame);
+  }
+
+  #copySlots(frame: Frame): CopyResult {
+    const pages = this.#takePages(frame.len);
+    let piece = 0;
+    let from = 0;
+    let left = frame.len;
+    for (let page = 0; page < pages; page++) {
+      let at = page === 0 ? RX_OFFSET : 0;
+      while (at < PAGE_SIZE && left > 0) {
+        const bytes = Math.min(PAGE_SIZE - at, frame.sizes[piece]! - from);
+        const ref = frame.refs[piece]!;
+        const offset = frame.offsets[piece]! + from;
+        const status = this.#hypercalls.grantCopyAcross(
+          frame.domid,
+          ref,
+          offset,
+          this.domid,
+          this.#refs[page]!,
+          at,
+          bytes,
+        );
+        if (status !== GNTST_OKAY) {
+          // One status for both ends: reading the source alone tells whose fault it is.
+          if (this.#hypercalls.grantCopyIn(frame.domid, ref, offset, this.#scratchAddr, bytes) !== GNTST_OKAY) {
+            return COPY_BAD_SENDER;
+          }
+          this.#answerError(pages);
+          return COPY_BAD_RECEIVER;
+        }
+        at += bytes;
+        from += bytes;
+        left -= bytes;
+        if (from === frame.sizes[piece]!) {
+          piece++;
+          from = 0;
+        }
+      }
+    }
+    this.#answer(pages, frame.len, rxFlags(frame.flags));
+    return COPY_DONE;
+  }
+
+  /** Copies a packet of Dom0's buffers into posted pages. The caller has seen `hasRoom`. Never COPY_BAD_SENDER. */
+  copyBuffer(pool: BufferPool, packet: number): CopyResult {
+    const len = pool.length[packet]!;
+    const pages = this.#takePages(len);
+    let block = packet;
+    let from = 0;
+    let left = len;
+    for (let page = 0; page < pages; page++) {
+      let at = page === 0 ? RX_OFFSET : 0;
+      while (at < PAGE_SIZE && left > 0) {
+        const bytes = Math.min(PAGE_SIZE - at, BLOCK_BYTES - from, left);
+        const ref = this.#refs[page]!;
+        if (this.#hypercalls.grantCopyOut(pool.addrOf(block) + from, this.domid, ref, at, bytes) !== GNTST_OKAY) {
+          this.#answerError(pages);
+          return COPY_BAD_RECEIVER;
+        }
+        at += bytes;
+        from += bytes;
+        left -= bytes;
+        if (from === BLOCK_BYTES) {
+          block = pool.next[block]!;
+          from = 0;
+        }
+      }
+    }
+    this.#answer(pages, len, rxFlags(pool.flags[packet]!));
+    return COPY_DONE;
+  }
+
+  /** Copies the requests for a frame out of the ring: answers go into the same slots. @returns how many. */
+  #takePages(bytes: number): number {
+    const pages = rxSlots(bytes);
+    for (let page = 0; page < pages; page++) {
+      const slot = this.ring.slotAddr(this.#cons + page) >>> 2;
+      this.#ids[page] = this.#i32[slot]! & 0xffff;
+      this.#refs[page] = this.#i32[slot + 1]!;
+    }
+    return pages;
+  }
+
+  #answer(pages: number, bytes: number, flags: number): void {
+    let left = bytes;
+    for (let page = 0; page < pages; page++) {
+      const offset = page === 0 ? RX_OFFSET : 0;
+      const size = Math.min(left, PAGE_SIZE - offset);
+      left -= size;
+      const slot = this.ring.slotAddr(this.#cons + page) >>> 2;
+      this.#i32[slot] = this.#ids[page]! | (offset << 16);
+      this.#i32[slot + 1] = (page === 0 ? flags : 0) | (left > 0 ? NETRXF_MORE_DATA : 0) | (size << 16);
+    }
+    this.#cons = (this.#cons + pages) | 0;
+  }
+
+  #answerError(pages: number): void {
+    for (let page = 0; page < pages; page++) {
+      const slot = this.ring.slotAddr(this.#cons + page) >>> 2;
+      this.#i32[slot] = this.#ids[page]!;
+      this.#i32[slot + 1] = NETIF_RSP_ERROR << 16;
+    }
+    this.#cons = (this.#cons + pages) | 0;
+  }
+
+  /** Publishes the answers. @returns whether the frontend asked for an event. */
+  push(): boolean {
+    this.ring.reqCons = this.#cons;
+    this.ring.rspProdPvt = this.#cons;
+    return this.ring.pushResponsesAndCheckNotify();
+  }
+
+  /** Asks for an event when `slots` requests are posted. @returns whether they are already. `push` comes first. */
+  arm(slots: number): boolean {
+    this.ring.armRequestEvent(slots);
+    return this.hasRoom(slots);
+  }
+
+  /** Sleep audit: whether `slots` requests are there or will come without an event. */
+  isDeaf(slots: number): boolean {
+    const { ring } = this;
+    const posted = (ring.reqProd - ring.reqCons) >>> 0;
+    const event = (this.#i32[(ring.addr + SRING_REQ_EVENT) >>> 2]! - ring.reqCons) >>> 0;
+    // The event must come after what is posted now and not after what is needed.
+    return posted >= slots || event <= posted || event > slots;
+  }
+
+  /** Answers that are not published. */
+  get unpushed(): number {
+    return (this.#cons - (this.ring.rspProdPvt | 0)) >>> 0;
+  }
+}
+
+/** Bits 0 and 1 are swapped between the rings; a blank checksum implies validated data (netif.h). */
+function rxFlags(txFlags: number): number {
+  return (
+    ((txFlags & NETTXF_CSUM_BLANK) !== 0 ? NETRXF_CSUM_BLANK | NETRXF_DATA_VALIDATED : 0) |
+    ((txFlags & NETTXF_DATA_VALIDATED) !== 0 ? NETRXF_DATA_VALIDATED : 0)
+  );
+}
