@@ -56,7 +56,7 @@ export function challengeAck(c: Connection, segment: Segment): void {
 
 /** RFC 2883: a segment that brought nothing new is reported as a D-SACK block. */
 export function noteDuplicate(c: Connection, segment: Segment): void {
-  if (!c.sackOk || segment.bytes === 0) return;
+  if (!c.sackOk || !c.config.dsack || segment.bytes === 0) return;
   const end = (segment.seq + segment.bytes) | 0;
   c.dsackLeft = segment.seq;
   c.dsackRight = seqGt(end, c.rcvNxt) && seqLt(segment.seq, c.rcvNxt) ? c.rcvNxt : end;

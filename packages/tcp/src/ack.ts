@@ -1,10 +1,14 @@
 import { NEVER } from '@qanat/clock';
 import { type Connection, EVENT_WRITABLE } from './connection.ts';
-import { onAcknowledgment } from './recovery.ts';
+import { probeAcknowledged, scheduleLossProbe } from './loss-probe.ts';
+import { rackDelivered, rackUpdateWindow } from './rack.ts';
+import { ACK_ADVANCED, ACK_DSACK, ACK_DUPLICATE, ACK_ORIGINAL, ACK_SACKED, onAcknowledgment } from './recovery.ts';
 import { SEG_EVER_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
-import { markSacks } from './scoreboard.ts';
+import { rearmRto, stopTimer } from './retransmit-timer.ts';
+import { markSacks, sackFindings } from './scoreboard.ts';
 import type { Segment } from './segment.ts';
-import { seqDiff, seqGeq, seqGt, seqLt } from './seq.ts';
+import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
+import { TIMER_REORDER } from './timer-modes.ts';
 
 /**
  * The ACK field of an acceptable segment in a synchronized state (RFC 9293 section 3.10.7.4, fifth check, with the
@@ -16,72 +20,141 @@ export function processAck(c: Connection, segment: Segment): boolean {
   c.segAck = ack;
   if (seqGt(ack, c.sndNxt)) return false;
   const { rtx } = c;
+  const hasSacks = c.sackOk && segment.options.sackCount > 0;
   if (seqLt(ack, c.sndUna)) {
     if (seqLt(ack, (c.sndUna - c.maxSndWnd) | 0)) return false;
     // Reordered: its SACK blocks are news all the same; its data is taken by the caller.
-    if (c.sackOk && segment.options.sackCount > 0) {
+    if (hasSacks) {
       const marked = markSacks(c, segment);
-      if (marked > 0) onAcknowledgment(c, 0, marked, marked, false, 0);
+      if (marked > 0 || sackFindings.dsack) {
+        const what = (marked > 0 ? ACK_SACKED : 0) | (sackFindings.dsack ? ACK_DSACK : 0);
+        onAcknowledgment(c, segment, what, 0, marked, 0);
+      }
     }
     return true;
   }
-  const nowUs = c.tcp.nowUs;
   const packetsBefore = rtx.packetsOut;
-  const marked = c.sackOk && segment.options.sackCount > 0 ? markSacks(c, segment) : 0;
-  const sackSentUs = marked > 0 ? c.tcp.sackSentUs : 0;
-  const windowChanged = updateWindow(c, segment);
-
-  let acked = 0;
-  let sackedBefore = 0;
-  let sentUs = 0;
-  let retransmitted = false;
-  const advanced = seqDiff(ack, c.sndUna);
-  if (advanced > 0) {
-    while (rtx.head < rtx.tail && seqGeq(ack, rtx.endOf(rtx.head))) {
-      const flags = rtx.flags[rtx.head]!;
-      if (flags & SEG_SACKED) sackedBefore++;
-      else if (flags & SEG_EVER_RETRANS) retransmitted = true;
-      else sentUs = rtx.sentUs[rtx.head]!;
-      acked++;
-      rtx.shift();
-    }
-    if (rtx.packetsOut > 0) {
-      const part = seqDiff(ack, rtx.seq[rtx.head]!);
-      if (part > 0) rtx.trimHead(part);
-    }
-    c.sndUna = ack;
-    c.snd.acknowledge(ack);
-    c.bytesAcked += advanced;
-    if (c.wantWrite && c.snd.free * 3 >= c.snd.limit) {
-      c.wantWrite = false;
-      c.raise(EVENT_WRITABLE);
-    }
+  const headSentUs = packetsBefore > 0 ? rtx.sentUs[rtx.head]! : 0;
+  let what = 0;
+  let marked = 0;
+  let sackSentUs = 0;
+  if (hasSacks) {
+    marked = markSacks(c, segment);
+    sackSentUs = sackFindings.sentUs;
+    if (marked > 0) what |= ACK_SACKED;
+    if (sackFindings.dsack) what |= ACK_DSACK;
+    if (marked > 0 && sackFindings.original) what |= ACK_ORIGINAL;
   }
+  const windowChanged = updateWindow(c, segment);
+  const advanced = seqDiff(ack, c.sndUna);
+  if (advanced > 0) what |= ACK_ADVANCED | cumulate(c, segment, ack, advanced);
+  const acked = advanced > 0 ? cumulated.segments : 0;
 
-  const rttUs = measure(c, segment, sentUs, sackSentUs, advanced > 0, retransmitted);
+  const rttUs = measure(c, segment, sackSentUs, advanced > 0);
+  if (c.sackOk && c.config.rack) rackUpdateWindow(c);
+  if (c.probing) {
+    const pureDuplicate = (what & (ACK_ADVANCED | ACK_SACKED)) === 0 && segment.len === 0 && !windowChanged;
+    probeAcknowledged(c, ack, (what & ACK_DSACK) !== 0 && sackFindings.dsackRight === c.probeHigh, pureDuplicate);
+  }
+  let rearm = false;
   if (advanced > 0) {
     c.stalledSinceUs = NEVER;
     c.retries = 0;
     // Karn: the backoff stays until a segment that was sent once is acknowledged (RFC 6298 section 5).
     if (rttUs > 0) c.backoff = 0;
-    // RFC 6298 (5.2), (5.3).
-    c.persisting = false;
-    c.rtoAtUs = rtx.packetsOut > 0 ? nowUs + c.rtoUs : NEVER;
+    rearm = true;
   } else if (c.persisting) {
     // Any answer means that the peer lives: probing goes on without bound (RFC 9293 section 3.8.6.1).
     c.stalledSinceUs = NEVER;
     c.retries = 0;
     if (windowChanged && c.sndWnd > 0) {
-      c.persisting = false;
-      c.rtoAtUs = NEVER;
+      stopTimer(c);
       c.backoff = 0;
     }
+  } else if (marked > 0 && rttUs > 0 && rttUs > segment.arrivedUs - headSentUs) {
+    // What was sent before the head's last transmission was delivered since: the path moves, so may the timeout.
+    rearm = true;
   }
-  const duplicate = advanced === 0 && segment.len === 0 && !windowChanged && packetsBefore > 0;
-  if (acked > 0 || marked > 0 || duplicate) {
-    onAcknowledgment(c, acked, acked - sackedBefore + marked, marked, duplicate, rttUs);
+  // RFC 6298 (5.2), (5.3); in an open state a loss probe takes the place of the RTO.
+  if (rearm && c.rtoMode !== TIMER_REORDER) startTimer(c);
+
+  if (segment.len === 0 && advanced === 0 && !windowChanged && packetsBefore > 0 && !(what & ACK_DSACK)) {
+    what |= ACK_DUPLICATE;
   }
+  if (what !== 0) {
+    const delivered = acked - (advanced > 0 ? cumulated.sackedBefore : 0) + marked;
+    c.delivered += delivered;
+    const stateBefore = c.caState;
+    onAcknowledgment(c, segment, what, acked, delivered, rttUs);
+    // A state that was left or entered changes which timer is right.
+    if (rearm && stateBefore !== c.caState && c.rtoMode !== TIMER_REORDER) startTimer(c);
+  }
+  if (rtx.packetsOut === 0 && !c.persisting) stopTimer(c);
   return true;
+}
+
+function startTimer(c: Connection): void {
+  if (!scheduleLossProbe(c, true)) rearmRto(c);
+}
+
+/** What `cumulate` found: scratch of one call. */
+const cumulated = {
+  /** Segments that left the queue, and those of them that SACK had reported. */
+  segments: 0,
+  sackedBefore: 0,
+  /** When the newest that was sent once was sent, 0 if none; and whether any was sent more than once. */
+  sentUs: 0,
+  retransmitted: false,
+};
+
+/** SND.UNA moves: takes acknowledged segments and bytes off. @returns ACK_ORIGINAL or 0. */
+function cumulate(c: Connection, segment: Segment, ack: number, advanced: number): number {
+  const { rtx, rack } = c;
+  let segments = 0;
+  let sackedBefore = 0;
+  let sentUs = 0;
+  let retransmitted = false;
+  let original = 0;
+  while (rtx.head < rtx.tail && seqGeq(ack, rtx.endOf(rtx.head))) {
+    const head = rtx.head;
+    const flags = rtx.flags[head]!;
+    if (flags & SEG_SACKED) {
+      sackedBefore++;
+    } else {
+      const ever = (flags & SEG_EVER_RETRANS) !== 0;
+      if (ever) {
+        retransmitted = true;
+      } else {
+        sentUs = rtx.sentUs[head]!;
+        if (seqLeq(rtx.endOf(head), c.recoveryPoint)) original = ACK_ORIGINAL;
+        // It fills a hole that later segments had left behind: reordering, not loss.
+        if (c.sackOk && seqLt(rtx.seq[head]!, c.sackHigh) && !rack.reorderingSeen) {
+          rack.reorderingSeen = true;
+          c.tcp.stats.TCPSACKReorder++;
+        }
+      }
+      if (c.sackOk) rackDelivered(c, rtx.sentUs[head]!, rtx.endOf(head), ever, segment.arrivedUs);
+    }
+    segments++;
+    rtx.shift();
+  }
+  if (rtx.packetsOut > 0) {
+    const part = seqDiff(ack, rtx.seq[rtx.head]!);
+    if (part > 0) rtx.trimHead(part);
+  }
+  c.sndUna = ack;
+  if (seqLt(c.sackHigh, ack)) c.sackHigh = ack;
+  c.snd.acknowledge(ack);
+  c.bytesAcked += advanced;
+  if (c.wantWrite && c.snd.free * 3 >= c.snd.limit) {
+    c.wantWrite = false;
+    c.raise(EVENT_WRITABLE);
+  }
+  cumulated.segments = segments;
+  cumulated.sackedBefore = sackedBefore;
+  cumulated.sentUs = sentUs;
+  cumulated.retransmitted = retransmitted;
+  return original;
 }
 
 /**
@@ -104,28 +177,19 @@ function updateWindow(c: Connection, segment: Segment): boolean {
 }
 
 /** Takes a round-trip sample if the acknowledgment gives one. @returns it in microseconds, or 0. */
-function measure(
-  c: Connection,
-  segment: Segment,
-  sentUs: number,
-  sackSentUs: number,
-  advanced: boolean,
-  retransmitted: boolean,
-): number {
+function measure(c: Connection, segment: Segment, sackSentUs: number, advanced: boolean): number {
+  const { options } = segment;
+  const sentUs = advanced ? cumulated.sentUs : 0;
   let rttUs = 0;
-  if (sentUs > 0 && !retransmitted) {
-    rttUs = segment.arrivedUs - sentUs;
+  if (sentUs > 0 && !cumulated.retransmitted) {
+    rttUs = Math.max(segment.arrivedUs - sentUs, 1);
   } else if (sackSentUs > 0) {
-    rttUs = segment.arrivedUs - sackSentUs;
-  } else if (advanced && c.timestampsOk && segment.options.hasTimestamps && segment.options.tsEcr !== 0) {
+    rttUs = Math.max(segment.arrivedUs - sackSentUs, 1);
+  } else if (advanced && c.timestampsOk && options.hasTimestamps && options.tsEcr !== 0) {
     // The echo tells which transmission is acknowledged (RFC 7323 section 4), at a millisecond's grain.
-    const ms = (Math.floor(segment.arrivedUs / 1000) + c.tsOffset - segment.options.tsEcr) | 0;
+    const ms = (Math.floor(segment.arrivedUs / 1000) + c.tsOffset - options.tsEcr) | 0;
     if (ms >= 0 && ms < 600_000) rttUs = Math.max(ms, 1) * 1000;
   }
-  if (rttUs <= 0) {
-    if (sentUs === 0 && sackSentUs === 0) return 0;
-    rttUs = 1;
-  }
-  c.rtt.sample(rttUs);
+  if (rttUs > 0) c.rtt.sample(rttUs);
   return rttUs;
 }

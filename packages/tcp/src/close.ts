@@ -1,6 +1,7 @@
 import { NEVER } from '@qanat/clock';
 import { type Connection, EVENT_CLOSE } from './connection.ts';
 import { sendReset } from './output.ts';
+import { stopTimer } from './retransmit-timer.ts';
 import { CLOSED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
 
 /** The end of a connection, whatever the cause: it leaves the demultiplexer, its buffers go back, the user is told. */
@@ -13,11 +14,10 @@ export function finish(c: Connection, error: TcpErrorCode | undefined): void {
   }
   c.state = CLOSED;
   c.error = error;
-  c.rtoAtUs = NEVER;
+  stopTimer(c);
   c.delayedAckAtUs = NEVER;
   c.keepAliveAtUs = NEVER;
   c.lifeAtUs = NEVER;
-  c.persisting = false;
   c.ackNow = false;
   c.rearm();
   c.rtx.clear();
@@ -48,9 +48,8 @@ export function abort(c: Connection, error: TcpErrorCode | undefined, tell: bool
 export function enterTimeWait(c: Connection): void {
   if (c.state !== TIME_WAIT) c.tcp.stats.TW++;
   c.state = TIME_WAIT;
-  c.rtoAtUs = NEVER;
+  stopTimer(c);
   c.keepAliveAtUs = NEVER;
-  c.persisting = false;
   c.rtx.clear();
   c.snd.release();
   if (c.rcv.readable === 0) c.rcv.release();

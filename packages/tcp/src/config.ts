@@ -38,6 +38,14 @@ export interface TcpConfig {
   readonly userTimeoutUs: number;
   /** Duplicate acknowledgments that mean loss [tcp_reordering]. */
   readonly dupThresh: number;
+  /** RACK loss detection, RFC 8985 [tcp_recovery & 1]; without it RFC 6675. */
+  readonly rack: boolean;
+  /** Tail loss probes, RFC 8985 section 7 [tcp_early_retrans]. */
+  readonly lossProbe: boolean;
+  /** F-RTO, RFC 5682 [tcp_frto]. */
+  readonly frto: boolean;
+  /** Report duplicates by D-SACK, RFC 2883 [tcp_dsack]. */
+  readonly dsack: boolean;
   /** Keepalive probes (off by default: MUST-25). */
   readonly keepAlive: boolean;
   readonly keepAliveIdleUs: number;
@@ -77,6 +85,10 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   retries2: 15,
   userTimeoutUs: 0,
   dupThresh: 3,
+  rack: true,
+  lossProbe: true,
+  frto: true,
+  dsack: true,
   keepAlive: false,
   keepAliveIdleUs: 7_200_000_000,
   keepAliveIntervalUs: 75_000_000,

@@ -8,11 +8,11 @@ import { type SynOptions, TIMESTAMPS_BYTES } from './options.ts';
 import { RackState } from './rack-state.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import { RetransmitQueue } from './retransmit-queue.ts';
-import { TIMER_PERSIST, TIMER_RETRANSMIT } from './timer-modes.ts';
 import { RttEstimator } from './rtt.ts';
 import { SendQueue } from './send-queue.ts';
 import { CA_OPEN, CA_RECOVERY, CLOSED, stateName, type TcpErrorCode, type TcpState } from './state.ts';
 import type { TcpStats } from './stats.ts';
+import { TIMER_PERSIST, TIMER_RETRANSMIT } from './timer-modes.ts';
 
 /** Who uses a connection. Calls come at the end of a batch of segments or a timer, never from within a user call. */
 export interface ConnectionUser {
@@ -241,6 +241,8 @@ export class Connection implements WindowState, CongestionState {
   dataSegsIn = 0;
   totalRetrans = 0;
   dsackDups = 0;
+  /** Segments delivered, by cumulative or selective acknowledgment. */
+  delivered = 0;
   /** Sum of header words that never change: pseudo-header addresses, protocol, ports. */
   headerSum = 0;
 

@@ -1,11 +1,11 @@
 import type { Packet } from '@qanat/bytes';
-import { NEVER } from '@qanat/clock';
 import { challengeAck, failsPaws, inWindow, noteDuplicate, noteTimestamp } from './acceptability.ts';
 import { processAck } from './ack.ts';
 import { abort, enterTimeWait, finish, limitFinWait2, restartTimeWait } from './close.ts';
 import { type Connection, EVENT_CONNECT, EVENT_END, EVENT_READABLE } from './connection.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { sendAck, sendSyn } from './output.ts';
+import { stopTimer } from './retransmit-timer.ts';
 import type { Segment } from './segment.ts';
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
 import {
@@ -124,7 +124,7 @@ export function takeSynOptions(c: Connection, segment: Segment): void {
 /** The handshake is complete. */
 function establish(c: Connection): void {
   c.state = ESTABLISHED;
-  c.rtoAtUs = NEVER;
+  stopTimer(c);
   c.backoff = 0;
   c.retries = 0;
   c.recoveryPoint = c.iss;

@@ -2,6 +2,7 @@ import { foldSum } from '@qanat/bytes';
 import { NEVER } from '@qanat/clock';
 import type { Connection } from './connection.ts';
 import { ackDue } from './delayed-ack.ts';
+import { scheduleLossProbe } from './loss-probe.ts';
 import {
   OPT_NOP,
   OPT_SACK,
@@ -11,8 +12,21 @@ import {
   writeSynOptions,
 } from './options.ts';
 import { SEG_FIN, SEG_LOST, SEG_RETRANS } from './retransmit-queue.ts';
+import { rearmRto, setTimer } from './retransmit-timer.ts';
 import { seqDiff, seqGeq, seqGt, seqLt } from './seq.ts';
-import { CA_LOSS, CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, LAST_ACK, SYN_RECEIVED, SYN_SENT } from './state.ts';
+import {
+  CA_CWR,
+  CA_LOSS,
+  CLOSE_WAIT,
+  CLOSING,
+  ESTABLISHED,
+  FIN_WAIT_1,
+  LAST_ACK,
+  SYN_RECEIVED,
+  SYN_SENT,
+} from './state.ts';
+import { TIMER_LOSS_PROBE, TIMER_PERSIST } from './timer-modes.ts';
+import { noteRetransmission } from './undo.ts';
 import { chooseWindow, windowWorthTelling } from './window.ts';
 import {
   ACK,
@@ -49,51 +63,72 @@ export function output(c: Connection): void {
 function sendData(c: Connection): void {
   const rtx = c.rtx;
   let budget = BURST_SEGMENTS;
-  if (rtx.lostOut > rtx.retransOut) budget = retransmitLost(c, budget);
-  const { snd, config } = c;
-  let cwndLimited = false;
+  if (rtx.lostOut > 0 && !c.sendNewFirst) budget = retransmitLost(c, budget);
+  const packetsBefore = rtx.packetsOut;
+  const cwndLimited = sendNew(c, budget);
+  validateCwnd(c, cwndLimited);
+  if (c.txBlocked) return;
+  if (rtx.packetsOut > packetsBefore) {
+    if (rtx.packetsOut - packetsBefore >= budget) c.tcp.touch(c);
+    if (packetsBefore === 0 || c.rtoMode === TIMER_LOSS_PROBE) rearmRto(c);
+    scheduleLossProbe(c, false);
+  } else if (rtx.packetsOut === 0) {
+    if (c.rtoAtUs === NEVER && (seqDiff(c.snd.end, c.sndNxt) > 0 || (c.finQueued && !c.finSent))) startPersist(c);
+  } else if (c.rtoAtUs === NEVER) {
+    rearmRto(c);
+  }
+}
+
+/** Sends up to `budget` new segments. @returns whether cwnd was what stopped it. */
+function sendNew(c: Connection, budget: number): boolean {
+  const { snd, rtx, config } = c;
   while (budget > 0) {
     const unsent = seqDiff(snd.end, c.sndNxt);
     const finDue = c.finQueued && !c.finSent;
-    if (unsent <= 0 && !finDue) break;
+    if (unsent <= 0 && !finDue) return false;
     if (rtx.packetsOut === 0 && c.lastSentUs > 0) restartAfterIdle(c);
-    if (rtx.inFlight >= c.cwnd) {
-      cwndLimited = true;
-      break;
-    }
+    if (rtx.inFlight >= c.cwnd) return true;
     const window = seqDiff((c.sndUna + c.sndWnd) | 0, c.sndNxt);
     let bytes = Math.min(unsent, c.mss);
     let fin = finDue && bytes === unsent;
     if (bytes > window) {
       // Sender silly-window avoidance, RFC 9293 section 3.8.6.2.1: a part only if it is half of the largest window.
-      if (window <= 0 || window * 2 < c.maxSndWnd) break;
+      if (window <= 0 || window * 2 < c.maxSndWnd) return false;
       bytes = window;
       fin = false;
     } else if (fin && bytes === window) {
       fin = false;
-      if (bytes === 0) break;
+      if (bytes === 0) return false;
     }
-    if (bytes < c.mss && !fin && !config.noDelay && bytes === unsent && seqGt(c.smallEnd, c.sndUna)) break;
-    const last = bytes === unsent;
-    if (!sendSegment(c, c.sndNxt, ACK | (last && bytes > 0 ? PSH : 0) | (fin ? FIN : 0), bytes, false)) return;
+    // Nagle in Minshall's form: one small segment at a time.
+    if (bytes < c.mss && !fin && !config.noDelay && bytes === unsent && seqGt(c.smallEnd, c.sndUna)) return false;
+    if (!sendNewSegment(c, bytes, fin, bytes === unsent)) return false;
     budget--;
-    const length = bytes + (fin ? 1 : 0);
-    rtx.push(c.sndNxt, length, fin ? SEG_FIN : 0, c.tcp.nowUs);
-    c.sndNxt = (c.sndNxt + length) | 0;
-    if (fin) c.finSent = true;
-    if (bytes < c.mss) c.smallEnd = c.sndNxt;
-    if (c.caState >= 2) c.prrOut++;
   }
-  validateCwnd(c, cwndLimited);
-  if (budget === 0) c.tcp.touch(c);
-  if (c.rtoAtUs === NEVER) {
-    if (rtx.packetsOut > 0) {
-      c.persisting = false;
-      c.rtoAtUs = c.tcp.nowUs + c.rtoUs;
-    } else if (seqDiff(snd.end, c.sndNxt) > 0 || (c.finQueued && !c.finSent)) {
-      startPersist(c);
-    }
-  }
+  return false;
+}
+
+/** One new segment from SND.NXT on. @returns false when the device is full. */
+export function sendNewSegment(c: Connection, bytes: number, fin: boolean, push: boolean): boolean {
+  if (!sendSegment(c, c.sndNxt, ACK | (push && bytes > 0 ? PSH : 0) | (fin ? FIN : 0), bytes, false)) return false;
+  const length = bytes + (fin ? 1 : 0);
+  c.rtx.push(c.sndNxt, length, fin ? SEG_FIN : 0, c.tcp.nowUs);
+  c.sndNxt = (c.sndNxt + length) | 0;
+  if (fin) c.finSent = true;
+  if (bytes < c.mss) c.smallEnd = c.sndNxt;
+  if (c.caState >= CA_CWR) c.prrOut++;
+  return true;
+}
+
+/** One segment of new data or the FIN if there is window for it, whatever cwnd says (a loss probe). */
+export function sendOneNew(c: Connection): boolean {
+  const window = seqDiff((c.sndUna + c.sndWnd) | 0, c.sndNxt);
+  const unsent = Math.max(0, seqDiff(c.snd.end, c.sndNxt));
+  const bytes = Math.min(unsent, c.mss);
+  const fin = c.finQueued && !c.finSent && bytes === unsent;
+  const length = bytes + (fin ? 1 : 0);
+  if (length === 0 || length > window) return false;
+  return sendNewSegment(c, bytes, fin, bytes === unsent);
 }
 
 /** The window keeps us from sending and nothing is in flight: probe (RFC 9293 section 3.8.6.1). */
@@ -102,8 +137,7 @@ function startPersist(c: Connection): void {
   const window = seqDiff((c.sndUna + c.sndWnd) | 0, c.sndNxt);
   const unsent = seqDiff(c.snd.end, c.sndNxt);
   if (window > 0 && unsent > 0 && unsent <= window) return;
-  c.persisting = true;
-  c.rtoAtUs = c.tcp.nowUs + c.rtoUs;
+  setTimer(c, TIMER_PERSIST, c.tcp.nowUs + c.rtoUs);
 }
 
 /** Sends lost segments again while the pipe has room. @returns what is left of the budget. */
@@ -144,6 +178,7 @@ export function retransmitAt(c: Connection, index: number): boolean {
   const last = ((seq + bytes) | 0) === c.snd.end;
   if (!sendSegment(c, seq, ACK | (last && bytes > 0 ? PSH : 0) | (fin ? FIN : 0), bytes, true)) return false;
   rtx.markRetransmitted(index, c.tcp.nowUs);
+  noteRetransmission(c, timestampNow(c));
   c.totalRetrans++;
   c.bytesRetransmitted += bytes;
   c.prrOut++;

@@ -1,10 +1,10 @@
 import { abort } from './close.ts';
 import type { Connection } from './connection.ts';
 import { givenUp } from './give-up.ts';
-import { output, sendProbe, sendSegment } from './output.ts';
-import { SEG_FIN } from './retransmit-queue.ts';
+import { output, sendNewSegment, sendProbe } from './output.ts';
+import { setTimer } from './retransmit-timer.ts';
 import { seqDiff } from './seq.ts';
-import { ACK, FIN, PSH } from './wire.ts';
+import { TIMER_PERSIST, TIMER_RETRANSMIT } from './timer-modes.ts';
 
 /**
  * The persist timer (RFC 9293 section 3.8.6.1): the peer's window holds everything back and nothing is in flight. A
@@ -15,7 +15,6 @@ export function probeWindow(c: Connection): void {
   const unsent = seqDiff(c.snd.end, c.sndNxt);
   const finDue = c.finQueued && !c.finSent;
   if (c.rtx.packetsOut > 0 || (unsent <= 0 && !finDue)) {
-    c.persisting = false;
     output(c);
     return;
   }
@@ -28,20 +27,13 @@ export function probeWindow(c: Connection): void {
   if (window > 0) {
     const bytes = Math.min(unsent, window, c.mss);
     const fin = finDue && bytes === unsent && bytes < window;
-    const flags = ACK | (bytes > 0 ? PSH : 0) | (fin ? FIN : 0);
-    c.persisting = false;
-    if (sendSegment(c, c.sndNxt, flags, bytes, false)) {
-      const length = bytes + (fin ? 1 : 0);
-      c.rtx.push(c.sndNxt, length, fin ? SEG_FIN : 0, c.tcp.nowUs);
-      c.sndNxt = (c.sndNxt + length) | 0;
-      if (fin) c.finSent = true;
-    }
-    c.rtoAtUs = c.tcp.nowUs + c.rtoUs;
+    if (bytes > 0 || fin) sendNewSegment(c, bytes, fin, true);
+    setTimer(c, c.rtx.packetsOut > 0 ? TIMER_RETRANSMIT : TIMER_PERSIST, c.tcp.nowUs + c.rtoUs);
     return;
   }
   c.tcp.stats.TCPWinProbe++;
   c.retries++;
   if (c.backoff < 30) c.backoff++;
   sendProbe(c);
-  c.rtoAtUs = c.tcp.nowUs + c.rtoUs;
+  setTimer(c, TIMER_PERSIST, c.tcp.nowUs + c.rtoUs);
 }

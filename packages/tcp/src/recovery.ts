@@ -1,61 +1,160 @@
 import type { Connection } from './connection.ts';
 import { endReduction, reduce, startReduction } from './prr.ts';
+import { rackDetectLoss } from './rack.ts';
 import { SEG_LOST, SEG_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
 import { markLostBySack } from './scoreboard.ts';
-import { seqGeq, seqGt, seqLt } from './seq.ts';
+import type { Segment } from './segment.ts';
+import { seqGeq, seqGt } from './seq.ts';
 import { CA_CWR, CA_DISORDER, CA_LOSS, CA_OPEN, CA_RECOVERY } from './state.ts';
+import { mayUndo, rememberForUndo, startUndo, undo, wasDelayed } from './undo.ts';
+
+/** What an acknowledgment did, as bits. */
+export const ACK_ADVANCED = 1;
+/** SACK blocks marked segments. */
+export const ACK_SACKED = 2;
+/** A duplicate acknowledgment, RFC 5681 section 2. */
+export const ACK_DUPLICATE = 4;
+/** It carried a D-SACK block. */
+export const ACK_DSACK = 8;
+/** It acknowledged or SACKed a segment above the recovery point's data that was sent only once. */
+export const ACK_ORIGINAL = 16;
 
 /**
  * The congestion state machine: what an acknowledgment means for loss recovery and for cwnd.
- * @param acked segments that left the queue with SND.UNA. @param delivered those, less the ones SACKed before, and the
- * newly SACKed. @param duplicate a duplicate acknowledgment (RFC 5681 section 2). @param rttUs 0 if none.
+ * @param what ACK_* bits. @param acked segments that left the queue. @param delivered segments newly known to have
+ * arrived. @param rttUs 0 if none.
  */
 export function onAcknowledgment(
   c: Connection,
+  segment: Segment,
+  what: number,
   acked: number,
   delivered: number,
-  newlySacked: number,
-  duplicate: boolean,
   rttUs: number,
 ): void {
   const rtx = c.rtx;
-  const advanced = acked > 0;
-  if (!c.sackOk) delivered += emulateSack(c, acked, duplicate);
+  const advanced = (what & ACK_ADVANCED) !== 0;
+  if (!c.sackOk) delivered += emulateSack(c, acked, (what & ACK_DUPLICATE) !== 0);
   const lostBefore = rtx.lostOut;
 
-  if (c.caState >= CA_RECOVERY && seqGeq(c.sndUna, c.recoveryPoint)) leaveRecovery(c);
-  if (c.caState === CA_LOSS) {
-    if (c.sackOk) markLostBySack(c);
-    else if (advanced) markHeadLost(c);
+  if (c.caState !== CA_OPEN || (what & ACK_ADVANCED) === 0 || rtx.sackedOut > 0 || what & ACK_DSACK) {
+    advanceState(c, segment, what);
+  }
+  if (c.caState === CA_CWR || c.caState === CA_RECOVERY) {
+    reduce(c, delivered, Math.max(0, rtx.lostOut - lostBefore), advanced);
+  } else if (advanced && delivered > 0) {
     growWindow(c, delivered, rttUs);
+  }
+}
+
+function advanceState(c: Connection, segment: Segment, what: number): void {
+  const { rtx } = c;
+  const advanced = (what & ACK_ADVANCED) !== 0;
+
+  if (c.caState >= CA_CWR && seqGeq(c.sndUna, c.recoveryPoint)) {
+    if (c.caState === CA_CWR) {
+      endReduction(c);
+      c.caState = CA_OPEN;
+    } else if (c.caState === CA_RECOVERY) {
+      recovered(c, segment);
+    }
+  }
+  if (c.caState === CA_LOSS) {
+    duringLoss(c, segment, what);
+    if (c.caState === CA_LOSS) identifyLoss(c, segment, advanced);
     return;
   }
   if (c.caState === CA_RECOVERY) {
-    if (c.sackOk) {
-      if (newlySacked > 0 || advanced) markLostBySack(c);
-      // A partial acknowledgment: the segment at SND.UNA is lost too (RFC 6582), if nothing else says so.
-      if (advanced && rtx.packetsOut > 0 && rtx.lostOut === 0 && rtx.retransOut === 0) markHeadLost(c);
-    } else if (advanced) {
-      markHeadLost(c);
+    if (advanced) {
+      if (c.undoPossible && wasDelayed(c, segment)) {
+        // The hole was filled by the original: reordering, not loss (Eifel). Wait for what was sent again.
+        c.rack.reorderingSeen = true;
+        if (rtx.retransOut > 0) return;
+        undo(c, true);
+        c.caState = rtx.sackedOut > 0 ? CA_DISORDER : CA_OPEN;
+        return;
+      }
+      if (!c.sackOk) markHeadLost(c);
     }
-    reduce(c, delivered, Math.max(0, rtx.lostOut - lostBefore), advanced);
+    identifyLoss(c, segment, advanced);
     return;
   }
-
-  if (c.sackOk ? newlySacked > 0 && markLostBySack(c) : enoughDuplicates(c)) {
+  if (what & ACK_DSACK && c.undoPossible && c.undoRetrans === 0) undo(c, false);
+  identifyLoss(c, segment, advanced);
+  if (c.sackOk ? rtx.lostOut > 0 : enoughDuplicates(c)) {
     enterRecovery(c);
-    reduce(c, delivered, rtx.lostOut - lostBefore, advanced);
     return;
   }
-  if (c.caState === CA_CWR) {
-    if (seqLt(c.sndUna, c.recoveryPoint)) {
-      reduce(c, delivered, 0, advanced);
+  if (c.caState !== CA_CWR) c.caState = rtx.sackedOut > 0 ? CA_DISORDER : CA_OPEN;
+}
+
+function identifyLoss(c: Connection, segment: Segment, advanced: boolean): void {
+  if (!c.sackOk) {
+    if (c.caState === CA_LOSS && advanced) markHeadLost(c);
+    return;
+  }
+  if (c.config.rack) {
+    rackDetectLoss(c, segment.arrivedUs);
+    return;
+  }
+  markLostBySack(c);
+  // A partial acknowledgment of data that nothing else deems lost (RFC 6675 section 5, NextSeg (3) in its effect).
+  if (c.caState === CA_RECOVERY && advanced && c.rtx.lostOut === 0 && c.rtx.retransOut === 0) markHeadLost(c);
+}
+
+/** In CA_LOSS: F-RTO (RFC 5682 section 3.1, with SACK) decides whether the timeout was spurious. */
+function duringLoss(c: Connection, segment: Segment, what: number): void {
+  const advanced = (what & ACK_ADVANCED) !== 0;
+  const recoveredNow = seqGeq(c.sndUna, c.recoveryPoint);
+  c.sendNewFirst = false;
+  if (advanced && mayUndo(c, segment)) {
+    undoLoss(c);
+    return;
+  }
+  if (c.frto) {
+    // Step 3.b: data that was sent only once arrived, so not everything was lost.
+    if (what & ACK_ORIGINAL) {
+      c.tcp.stats.TCPSpuriousRTOs++;
+      undoLoss(c);
       return;
     }
-    endReduction(c);
+    if (seqGt(c.sndNxt, c.recoveryPoint)) {
+      // Step 3.a: the new data came back as duplicates: the loss was real.
+      if (what & (ACK_SACKED | ACK_DUPLICATE)) c.frto = false;
+    } else if (advanced && !recoveredNow) {
+      // Step 2.b: try new data instead of retransmitting.
+      c.recoveryPoint = c.sndNxt;
+      if (c.hasNewToSend) {
+        c.sendNewFirst = true;
+        return;
+      }
+      c.frto = false;
+    }
   }
-  c.caState = rtx.sackedOut > 0 ? CA_DISORDER : CA_OPEN;
-  if (delivered > 0) growWindow(c, delivered, rttUs);
+  if (recoveredNow) recovered(c, segment);
+}
+
+function undoLoss(c: Connection): void {
+  undo(c, true);
+  c.retries = 0;
+  c.frto = false;
+  c.caState = c.rtx.sackedOut > 0 ? CA_DISORDER : CA_OPEN;
+}
+
+/** SND.UNA has reached the recovery point. */
+function recovered(c: Connection, segment: Segment): void {
+  if (mayUndo(c, segment)) {
+    undo(c, false);
+  } else {
+    if (c.caState === CA_RECOVERY) endReduction(c);
+    if (c.rack.reoWndPersist > 0) c.rack.reoWndPersist--;
+  }
+  if (!c.sackOk) c.rtx.sackedOut = 0;
+  c.caState = c.rtx.sackedOut > 0 ? CA_DISORDER : CA_OPEN;
+  c.dupAcks = 0;
+  c.prrOut = 0;
+  c.frto = false;
+  if (c.rtx.retransOut === 0) c.retransStamped = false;
 }
 
 /** RFC 6582 section 3.2, step 2: duplicates of a past recovery start no new one. */
@@ -65,8 +164,7 @@ function enoughDuplicates(c: Connection): boolean {
 
 /** Grows cwnd if the flight used it up. */
 function growWindow(c: Connection, acked: number, rttUs: number): void {
-  if (acked <= 0) return;
-  const limited = c.cwndLimited || (c.cwnd < c.ssthresh && c.cwnd < 2 * c.maxPacketsOut) || c.caState === CA_LOSS;
+  const limited = c.cwndLimited || (c.cwnd < c.ssthresh && c.cwnd < 2 * c.maxPacketsOut);
   if (limited) c.cc.onAck(c, acked, rttUs, c.tcp.nowUs);
 }
 
@@ -92,26 +190,22 @@ function emulateSack(c: Connection, acked: number, duplicate: boolean): number {
   return 0;
 }
 
-function enterRecovery(c: Connection): void {
+/** Starts fast recovery. */
+export function enterRecovery(c: Connection): void {
   const stats = c.tcp.stats;
   if (c.sackOk) stats.TCPSackRecovery++;
   else stats.TCPRenoRecovery++;
   c.recoveryPoint = c.sndNxt;
+  c.probing = false;
+  startUndo(c);
   if (c.caState < CA_CWR) {
+    rememberForUndo(c);
     c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
     startReduction(c);
   }
   c.caState = CA_RECOVERY;
   c.retransmitHint = c.sndUna;
   if (!c.sackOk) markHeadLost(c);
-}
-
-function leaveRecovery(c: Connection): void {
-  if (c.caState === CA_RECOVERY) endReduction(c);
-  if (!c.sackOk) c.rtx.sackedOut = 0;
-  c.caState = c.rtx.sackedOut > 0 ? CA_DISORDER : CA_OPEN;
-  c.dupAcks = 0;
-  c.prrOut = 0;
 }
 
 /** Deems the segment at SND.UNA lost. */
@@ -128,11 +222,12 @@ export function markHeadLost(c: Connection): void {
 /** A retransmission timeout, RFC 6298 (5.4)-(5.6) and RFC 5681 section 3.1: everything in flight is taken for lost. */
 export function enterLoss(c: Connection): void {
   const rtx = c.rtx;
-  const fresh = c.caState <= CA_DISORDER || seqGeq(c.sndUna, c.recoveryPoint) || c.caState !== CA_LOSS;
-  if (fresh) {
-    c.priorCwnd = c.cwnd;
+  const newEpisode = c.caState < CA_RECOVERY;
+  if (c.caState <= CA_DISORDER || seqGeq(c.sndUna, c.recoveryPoint) || (c.caState === CA_LOSS && c.retries === 0)) {
+    rememberForUndo(c);
     c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
     c.cc.onTimeout(c);
+    startUndo(c);
   }
   // The receiver dropped what it had SACKed (RFC 2018 section 8): believe nothing it said.
   if (rtx.packetsOut > 0 && c.sackOk && rtx.flags[rtx.head]! & SEG_SACKED) {
@@ -148,4 +243,29 @@ export function enterLoss(c: Connection): void {
   c.lossMarked = c.sndUna;
   c.dupAcks = 0;
   c.cwndLimited = true;
+  c.probing = false;
+  c.sendNewFirst = false;
+  // RFC 5682 section 3.2: not again for a segment that timed out twice in one recovery.
+  c.frto = c.config.frto && c.sackOk && (newEpisode || c.retries > 0);
+}
+
+/** Congestion without loss (ECN, RFC 3168 section 6.1.2): the window is reduced once a round trip. */
+export function enterCwr(c: Connection): void {
+  c.probing = false;
+  if (c.caState >= CA_CWR) return;
+  c.undoPossible = false;
+  c.recoveryPoint = c.sndNxt;
+  c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
+  startReduction(c);
+  c.caState = CA_CWR;
+}
+
+/** A late look at the whole queue: whether the timer of RACK's reordering window found losses. */
+export function reorderTimeout(c: Connection): void {
+  const before = c.rtx.lostOut;
+  rackDetectLoss(c, c.tcp.nowUs);
+  if (c.rtx.lostOut > before && c.caState < CA_RECOVERY) {
+    enterRecovery(c);
+    reduce(c, 1, 0, false);
+  }
 }

@@ -116,6 +116,28 @@ export class RetransmitQueue {
     this.lostOut++;
   }
 
+  /** Deems a segment lost, or its retransmission lost too. */
+  markLostAgain(index: number): void {
+    const flags = this.flags[index]!;
+    if (flags & SEG_RETRANS) this.retransOut--;
+    if (!(flags & SEG_LOST)) this.lostOut++;
+    this.flags[index] = (flags & ~SEG_RETRANS) | SEG_LOST;
+  }
+
+  isSacked(index: number): boolean {
+    return (this.flags[index]! & SEG_SACKED) !== 0;
+  }
+
+  /** Takes back every loss mark. */
+  clearLost(): void {
+    for (let i = this.head; i < this.tail; i++) {
+      const flags = this.flags[i]!;
+      if (flags & SEG_RETRANS) this.retransOut--;
+      this.flags[i] = flags & ~(SEG_LOST | SEG_RETRANS);
+    }
+    this.lostOut = 0;
+  }
+
   /** The retransmission of a lost segment is in flight. */
   markRetransmitted(index: number, nowUs: number): void {
     const flags = this.flags[index]!;

@@ -1,30 +1,43 @@
 import type { Connection } from './connection.ts';
+import { rackDelivered } from './rack.ts';
 import { SEG_EVER_RETRANS, SEG_LOST, SEG_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
 import type { Segment } from './segment.ts';
 import { seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
 
+/** What `markSacks` found besides the number of marks: scratch of one call, read at once by the caller. */
+export const sackFindings = {
+  /** When the newest of the marked segments that were sent once was sent, 0 if none. */
+  sentUs: 0,
+  /** The first block reports a duplicate (RFC 2883 section 4). */
+  dsack: false,
+  /** The right edge of that block. */
+  dsackRight: 0,
+  /** A segment that was sent once and lies at or below the recovery point was marked. */
+  original: false,
+};
+
 /**
  * Marks what the SACK blocks of a segment report (RFC 2018, RFC 6675 section 5 Update()).
  * Blocks below SND.UNA (D-SACK, RFC 2883), above SND.NXT or inverted mark nothing.
- * @returns segments newly marked. The newest send time among those never retransmitted is left in `c.tcp.sackSentUs`.
+ * @returns segments newly marked; more is in `sackFindings`.
  */
 export function markSacks(c: Connection, segment: Segment): number {
   const { sackCount, sackLeft, sackRight } = segment.options;
-  const rtx = c.rtx;
+  const { rtx, rack } = c;
   const stats = c.tcp.stats;
+  const highBefore = c.sackHigh;
   let marked = 0;
   let sentUs = 0;
-  for (let b = 0; b < sackCount; b++) {
+  sackFindings.original = false;
+  const dsack = noteDsack(c, segment);
+  for (let b = dsack ? 1 : 0; b < sackCount; b++) {
     const left = sackLeft[b]!;
     const right = sackRight[b]!;
     if (seqGeq(left, right) || seqGt(right, c.sndNxt)) {
       stats.TCPSACKDiscard++;
       continue;
     }
-    if (seqLeq(right, c.sndUna) || seqLeq(right, segment.ack)) {
-      if (b === 0) stats.TCPDSACKRecv++;
-      continue;
-    }
+    if (seqLeq(right, c.sndUna)) continue;
     for (let i = rtx.find(left); i < rtx.tail && seqLt(rtx.seq[i]!, right); i++) {
       const flags = rtx.flags[i]!;
       if (flags & SEG_SACKED || !rtx.covered(i, left, right)) continue;
@@ -33,12 +46,42 @@ export function markSacks(c: Connection, segment: Segment): number {
       rtx.flags[i] = (flags & ~(SEG_LOST | SEG_RETRANS)) | SEG_SACKED;
       rtx.sackedOut++;
       marked++;
-      if (!(flags & SEG_EVER_RETRANS) && rtx.sentUs[i]! > sentUs) sentUs = rtx.sentUs[i]!;
+      const everRetransmitted = (flags & SEG_EVER_RETRANS) !== 0;
+      if (!everRetransmitted) {
+        if (rtx.sentUs[i]! > sentUs) sentUs = rtx.sentUs[i]!;
+        if (seqLeq(rtx.endOf(i), c.recoveryPoint)) sackFindings.original = true;
+        // It was overtaken by one sent later (RFC 8985 section 6.2, step 3).
+        if (seqLt(rtx.seq[i]!, highBefore) && !rack.reorderingSeen) {
+          rack.reorderingSeen = true;
+          stats.TCPSACKReorder++;
+        }
+      }
+      rackDelivered(c, rtx.sentUs[i]!, rtx.endOf(i), everRetransmitted, segment.arrivedUs);
     }
     if (rtx.sackedOut > 0 && seqGt(right, c.sackHigh)) c.sackHigh = right;
   }
-  c.tcp.sackSentUs = sentUs;
+  sackFindings.sentUs = sentUs;
   return marked;
+}
+
+/** RFC 2883 section 4: the first block is a D-SACK if it lies below the ACK, or within the second. */
+function noteDsack(c: Connection, segment: Segment): boolean {
+  const { sackCount, sackLeft, sackRight } = segment.options;
+  const left = sackLeft[0]!;
+  const right = sackRight[0]!;
+  const dsack =
+    sackCount > 0 &&
+    seqLt(left, right) &&
+    (seqLt(left, segment.ack) || (sackCount > 1 && seqGeq(left, sackLeft[1]!) && seqLeq(right, sackRight[1]!)));
+  sackFindings.dsack = dsack;
+  if (!dsack) return false;
+  sackFindings.dsackRight = right;
+  c.tcp.stats.TCPDSACKRecv++;
+  c.dsackDups++;
+  if (c.undoPossible && c.undoRetrans > 0 && seqGeq(left, c.undoMarker)) c.undoRetrans--;
+  // A needless retransmission: RACK's window was too narrow (a needless probe says nothing of it).
+  if (!(c.probing && c.probeRetransmitted && right === c.probeHigh)) c.rack.dsackSeen = true;
+  return true;
 }
 
 /**

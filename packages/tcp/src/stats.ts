@@ -19,6 +19,10 @@ export class TcpStats {
   TCPSACKReneging = 0;
   TCPSACKDiscard = 0;
   TCPDSACKRecv = 0;
+  TCPLossProbes = 0;
+  TCPLossProbeRecovery = 0;
+  TCPSpuriousRTOs = 0;
+  TCPSACKReorder = 0;
   TCPOFOQueue = 0;
   TCPOFODrop = 0;
   TCPRcvQDrop = 0;

@@ -62,7 +62,7 @@ export class Tcp implements TcpContext {
     tsEcr: 0,
   };
   nowUs = 0;
-  sackSentUs = 0;
+  readonly clockResolutionUs: number;
   readonly #network: TcpNetwork;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -85,6 +85,7 @@ export class Tcp implements TcpContext {
     this.timers = options.timers;
     this.#network = options.network;
     this.#clock = options.clock;
+    this.clockResolutionUs = options.clock.resolutionUs;
     this.#random = options.random;
     this.#isn = new IsnGenerator(options.random.u32(), options.random.u32());
     this.#portOffset = options.random.u32() & 0xffff;

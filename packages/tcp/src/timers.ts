@@ -3,10 +3,13 @@ import { abort, finish } from './close.ts';
 import type { Connection } from './connection.ts';
 import { givenUp } from './give-up.ts';
 import { keepAliveTimer } from './keepalive.ts';
+import { lossProbeTimeout } from './loss-probe-timeout.ts';
 import { output, retransmitAt, sendAck, sendSyn } from './output.ts';
 import { probeWindow } from './persist.ts';
-import { enterLoss } from './recovery.ts';
+import { enterLoss, reorderTimeout } from './recovery.ts';
+import { rearmRto, setTimer, stopTimer } from './retransmit-timer.ts';
 import { CLOSED, SYN_RECEIVED, SYN_SENT } from './state.ts';
+import { TIMER_LOSS_PROBE, TIMER_PERSIST, TIMER_REORDER, TIMER_RETRANSMIT } from './timer-modes.ts';
 
 /** Some deadline of the connection has come: runs all that are due, then arms the next. */
 export function runTimers(c: Connection): void {
@@ -23,9 +26,23 @@ export function runTimers(c: Connection): void {
     sendAck(c);
   }
   if (c.rtoAtUs <= nowUs) {
-    c.rtoAtUs = NEVER;
-    if (c.persisting) probeWindow(c);
-    else retransmissionTimeout(c);
+    const mode = c.rtoMode;
+    stopTimer(c);
+    switch (mode) {
+      case TIMER_PERSIST:
+        probeWindow(c);
+        break;
+      case TIMER_LOSS_PROBE:
+        lossProbeTimeout(c);
+        break;
+      case TIMER_REORDER:
+        reorderTimeout(c);
+        output(c);
+        if (c.rtoAtUs === NEVER) rearmRto(c);
+        break;
+      default:
+        retransmissionTimeout(c);
+    }
   }
   if (c.state !== CLOSED && c.keepAliveAtUs <= nowUs) keepAliveTimer(c);
   if (c.state !== CLOSED) c.rearm();
@@ -52,7 +69,7 @@ function retransmissionTimeout(c: Connection): void {
     if (c.backoff < 30) c.backoff++;
     c.retransmitHint = rtx.packetsOut > 1 ? rtx.seq[rtx.head + 1]! : c.sndNxt;
   }
-  c.rtoAtUs = c.tcp.nowUs + c.rtoUs;
+  setTimer(c, TIMER_RETRANSMIT, c.tcp.nowUs + c.rtoUs);
   if (c.observer !== undefined) c.observer.windowUpdated(c.tcp.readClock(), c);
   output(c);
 }
