@@ -1,3 +1,4 @@
+export { auditConnection } from './audit.ts';
 export {
   CONGESTION_NAMES,
   type CongestionName,
