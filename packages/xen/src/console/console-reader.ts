@@ -22,7 +22,7 @@ export class ConsoleReader {
   readonly #out: ByteRing;
   readonly #in: ByteRing;
   readonly #chunk = new Uint8Array(CONSOLE_OUT_BYTES);
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #encoder = new TextEncoder();
   #text = '';
   /** Called with new output. */

@@ -35,7 +35,7 @@ export class Console {
   readonly #in: ByteRing;
   readonly #backlog: Uint8Array;
   readonly #chunk = new Uint8Array(CONSOLE_IN_BYTES);
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #backlogged = 0;
   /** Bytes of output that found no room. */
   lostBytes = 0;

@@ -10,4 +10,8 @@ export {
   resolveDomainConfig,
   type VifConfig,
 } from './config.ts';
+export type { Domain, DomainHooks, DomainInfo, DomainState } from './domain-entry.ts';
+export { watchShutdown } from './guest-shutdown.ts';
 export type { DomainExit, DomainStart, LaunchedDomain, Launcher } from './launcher.ts';
+export { vifBackendPath, vifFrontendPath } from './nodes.ts';
+export { DEFAULT_SHUTDOWN_GRACE_US, type Dom0Args, Toolstack, type ToolstackOptions } from './toolstack.ts';

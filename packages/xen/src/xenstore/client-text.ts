@@ -13,7 +13,7 @@ export interface XenstorePerm {
 export type Perms = readonly XenstorePerm[];
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const LEGAL_PATH = /^[-A-Za-z0-9/_@]+$/;
 
 /** @returns the permissions, or undefined if an entry is not `[nrwb]DOMID`. */
