@@ -27,6 +27,7 @@ export function writeDom0(tx: XenstoreTransaction, config: ResolvedDomainConfig)
   tx.writeAll(home, { name: config.name, domid: DOM0 });
   tx.writeAll(`${home}/memory`, { target: config.memoryMiB * 1024, 'static-max': config.memoryMiB * 1024 });
   tx.mkdir(`${home}/backend/vif`);
+  tx.mkdir('/vm');
 }
 
 /**

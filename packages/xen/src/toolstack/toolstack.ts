@@ -3,6 +3,7 @@ import type { ConsoleReader } from '../console/console-reader.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import type { XenstoreClient, XenstoreDone } from '../xenstore/client.ts';
 import { domainPath } from '../xenstore/path.ts';
+import type { TransactionBody } from '../xenstore/transaction.ts';
 import type { ToolstackLink } from '../xenstore/xenstored.ts';
 import { ConfigError, type DomainConfig, type ResolvedDomainConfig, resolveDomainConfig } from './config.ts';
 import { type Domain, DomainEntry, type DomainHooks, type DomainInfo } from './domain-entry.ts';
@@ -280,10 +281,12 @@ export class Toolstack<Image> {
       return;
     }
     const { domid, config, uuid } = entry;
-    this.client.transaction(
-      (tx) => removeDomain(tx, domid, config.vifs.length, uuid),
-      () => this.#bury(entry),
-    );
+    const remove: TransactionBody = (tx) => removeDomain(tx, domid, config.vifs.length, uuid);
+    this.client.transaction(remove, () => {
+      this.#hypervisor.destroyDomain(domid);
+      // xenstored lets go of the domain's page; it may have heard from the hypervisor already.
+      this.client.releaseDomain(domid, () => this.#bury(entry));
+    });
   }
 
   #bury(entry: DomainEntry<Image>): void {
