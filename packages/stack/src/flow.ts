@@ -1,6 +1,15 @@
 import { type FlowLog, type FlowRecord, FlowRecorder } from '@qanat/flowlog';
 import { formatAddress } from '@qanat/ipv4';
-import { type Connection, type Tcp, type TcpConfig, type TcpErrorCode, type TcpInfo, type TcpState, tcpInfo, user } from '@qanat/tcp';
+import {
+  type Connection,
+  type Tcp,
+  type TcpConfig,
+  type TcpErrorCode,
+  type TcpInfo,
+  type TcpState,
+  tcpInfo,
+  user,
+} from '@qanat/tcp';
 import { NetError } from './net-error.ts';
 
 /** One end of a flow. */

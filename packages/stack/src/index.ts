@@ -2,6 +2,8 @@ export { type Endpoint, Flow } from './flow.ts';
 export { Interface } from './interface.ts';
 export { Listener } from './listener.ts';
 export { NetError, type NetErrorCode } from './net-error.ts';
+export type { PingOptions, PingReply } from './ping.ts';
+export { Ping } from './ping.ts';
 export type { Route } from './routes.ts';
 export {
   type ConnectOptions,
@@ -12,3 +14,4 @@ export {
   type StackOptions,
 } from './stack.ts';
 export { InterfaceStats } from './stack-stats.ts';
+export { UdpSocket } from './udp-socket.ts';

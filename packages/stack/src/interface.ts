@@ -62,6 +62,8 @@ export class Interface implements NetifUp, ArpPort {
   readonly #host: InterfaceHost;
   readonly #macHi: number;
   readonly #macLo: number;
+  /** Whether the frame in hand came to our MAC alone: only such packets are answered with ICMP errors. */
+  toUs = false;
   #batch = false;
   /** Something was queued in the device since the last flush. */
   #dirty = false;
@@ -183,6 +185,7 @@ export class Interface implements NetifUp, ArpPort {
       stats.rxOtherHost++;
       return;
     }
+    this.toUs = (dstHi & 0x100) === 0;
     const type = view.getUint16(addr + 12);
     packet.pull(ETH_HEADER_BYTES);
     if (type === ETH_TYPE_IPV4) this.#host.receiveIp(this, packet);

@@ -1,7 +1,11 @@
 /** Node's error codes that the stack reports, with Linux's errno (negative in Node's `errno`). */
 const ERRNO = {
-  EPIPE: 32,
+  EBADF: 9,
+  EACCES: 13,
   EINVAL: 22,
+  EMFILE: 24,
+  EPIPE: 32,
+  EDESTADDRREQ: 89,
   EPROTO: 71,
   ENOPROTOOPT: 92,
   EADDRINUSE: 98,
@@ -14,13 +18,23 @@ const ERRNO = {
   ENOTCONN: 107,
   ETIMEDOUT: 110,
   ECONNREFUSED: 111,
+  EHOSTDOWN: 112,
   EHOSTUNREACH: 113,
+  ENONET: 64,
+  EOPNOTSUPP: 95,
   EMSGSIZE: 90,
 } as const;
 
 export type NetErrorCode = keyof typeof ERRNO;
 
 const WORDS: Record<NetErrorCode, string> = {
+  EBADF: 'the socket is closed',
+  EACCES: 'broadcasts are not allowed',
+  EMFILE: 'too many sockets',
+  EDESTADDRREQ: 'a destination is needed',
+  EHOSTDOWN: 'the host is down',
+  ENONET: 'the host is not on the network',
+  EOPNOTSUPP: 'not supported',
   EPIPE: 'the sending side is closed',
   EINVAL: 'invalid argument',
   EPROTO: 'protocol error',
@@ -61,5 +75,18 @@ export class NetError extends Error {
     this.syscall = syscall;
     if (address !== undefined) this.address = address;
     if (port !== undefined) this.port = port;
+  }
+}
+
+export function isNetErrorCode(code: string): code is NetErrorCode {
+  return code in ERRNO;
+}
+
+/** Runs a parser at the edge; what it finds wrong becomes a NetError EINVAL. */
+export function edge<T>(syscall: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new NetError('EINVAL', syscall, undefined, undefined, error instanceof Error ? error.message : String(error));
   }
 }

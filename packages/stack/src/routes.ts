@@ -24,6 +24,11 @@ export class RoutingTable {
     }
   }
 
+  /** The route that broadcasts and multicasts take: the first of the longest prefixes. */
+  get first(): Route | undefined {
+    return this.#routes[0];
+  }
+
   /** @param address int32. */
   find(address: number): Route | undefined {
     for (const route of this.#routes) {

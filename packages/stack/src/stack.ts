@@ -3,6 +3,7 @@ import type { Memory, Packet, PageAllocator } from '@qanat/bytes';
 import { type Clock, type Random, systemRandom, type TimerQueue } from '@qanat/clock';
 import {
   contains,
+  formatAddress,
   getDst,
   getHeaderBytes,
   getProtocol,
@@ -26,13 +27,16 @@ import {
   tcpConfig,
 } from '@qanat/tcp';
 import { Flow } from './flow.ts';
-import { Interface, type InterfaceHost } from './interface.ts';
+import { Interface } from './interface.ts';
 import { IpInput } from './ip-input.ts';
+import { IpOutput } from './ip-output.ts';
 import { Listener } from './listener.ts';
-import { NetError } from './net-error.ts';
+import { edge, isNetErrorCode, NetError } from './net-error.ts';
 import { Path } from './path.ts';
-import { Protocols } from './protocols.ts';
+import { Ping, type PingOptions } from './ping.ts';
+import { Protocols, type ProtocolsHost } from './protocols.ts';
 import { type Route, RoutingTable } from './routes.ts';
+import { UdpSocket, wrap } from './udp-socket.ts';
 
 export interface StackOptions {
   readonly memory: Memory;
@@ -69,6 +73,11 @@ export interface ConnectOptions {
   readonly tcp?: Partial<TcpConfig>;
 }
 
+export interface UdpOptions {
+  readonly port?: number;
+  readonly host?: string;
+}
+
 export interface ListenOptions {
   /** 0 takes a free port. */
   readonly port: number;
@@ -84,7 +93,7 @@ export interface ListenOptions {
 const DEFAULT_BACKLOG = 511;
 
 /** A host: the layers put together over its devices. It reads no clock but the one it was given, and never waits. */
-export class Stack implements InterfaceHost, TcpNetwork {
+export class Stack implements ProtocolsHost, TcpNetwork {
   readonly name: string;
   readonly memory: Memory;
   readonly pages: PageAllocator;
@@ -98,7 +107,9 @@ export class Stack implements InterfaceHost, TcpNetwork {
   readonly #arpConfig: Partial<ArpConfig> | undefined;
   readonly #interfaces: Interface[] = [];
   readonly #routes = new RoutingTable();
-  readonly #ip: IpInput;
+  readonly #input: IpInput;
+  readonly #output: IpOutput;
+  readonly #protocols: Protocols;
   readonly #flows = new Set<Flow>();
 
   /** @throws RangeError for a TCP default that is out of range. */
@@ -114,7 +125,9 @@ export class Stack implements InterfaceHost, TcpNetwork {
     this.identification = new Identification(this.random, ipv4.idCounters);
     const { pages, timers, random } = this;
     this.tcp = new Tcp({ network: this, pages, clock: options.clock, timers, random });
-    this.#ip = new IpInput(this, new Protocols(this), ipv4);
+    this.#output = new IpOutput(this, this.#routes, ipv4.ttl);
+    this.#protocols = new Protocols(this, this.#output);
+    this.#input = new IpInput(this, this.#protocols, ipv4);
   }
 
   get nowUs(): number {
@@ -191,7 +204,7 @@ export class Stack implements InterfaceHost, TcpNetwork {
     }
     const path = this.path(local, remote);
     if (path === undefined) throw new NetError('ENETUNREACH', 'connect', host, port);
-    if (remote === path.localAddress || this.#isBroadcast(remote)) {
+    if (remote === path.localAddress || this.isBroadcast(remote)) {
       throw new NetError('EINVAL', 'connect', host, port, 'this is a broadcast address or our own');
     }
     const connection = this.tcp.connect(path, localPort, port, config);
@@ -218,11 +231,47 @@ export class Stack implements InterfaceHost, TcpNetwork {
     return new Listener(this.tcp, listener);
   }
 
+  /**
+   * Opens a UDP socket. @param options `port` 0 (default) takes a free one; `host` default all addresses.
+   * @throws NetError EINVAL, EADDRINUSE, EADDRNOTAVAIL, EMFILE.
+   */
+  udp(options: UdpOptions = {}): UdpSocket {
+    const { host, port = 0 } = options;
+    const address = host === undefined ? 0 : edge('bind', () => parseAddress(host));
+    const { u8 } = this.memory;
+    const core = wrap('bind', () =>
+      this.#protocols.udpLayer.open({
+        address,
+        port,
+        handler: {
+          onDatagram: (addr, bytes, from, fromPort) =>
+            socket.onMessage?.(u8.slice(addr, addr + bytes), { address: formatAddress(from), port: fromPort }),
+          onError: (errno) => socket.onError?.(new NetError(isNetErrorCode(errno) ? errno : 'EHOSTUNREACH', 'send')),
+        },
+      }),
+    );
+    const socket = new UdpSocket(core, () => this.tcp.userDone());
+    return socket;
+  }
+
+  /** Opens the asking side of ping to a host. @throws NetError EINVAL, ENETUNREACH. */
+  ping(host: string, options: PingOptions): Ping {
+    const address = edge('ping', () => parseAddress(host));
+    if (this.#routes.find(address) === undefined) throw new NetError('ENETUNREACH', 'ping', host);
+    return new Ping(this.#protocols.icmpLayer, address, options, (send) => {
+      this.beginBatch();
+      const seq = send(this.nowUs);
+      this.endBatch();
+      return seq;
+    });
+  }
+
   /** Ends all flows and listeners without a word to their peers, and gives devices and memory back. */
   close(): void {
     this.tcp.close();
     this.#flows.clear();
-    this.#ip.close();
+    this.#input.close();
+    this.#protocols.close();
     for (const via of this.#interfaces) via.close();
     this.#interfaces.length = 0;
   }
@@ -233,8 +282,12 @@ export class Stack implements InterfaceHost, TcpNetwork {
     return flow;
   }
 
-  #isBroadcast(address: number): boolean {
+  isBroadcast(address: number): boolean {
     return this.#interfaces.some((via) => via.network.broadcast === address);
+  }
+
+  isOurs(address: number): boolean {
+    return this.#interfaces.some((via) => via.address === address);
   }
 
   // --- InterfaceHost -------------------------------------------------------------------------------------------
@@ -248,7 +301,7 @@ export class Stack implements InterfaceHost, TcpNetwork {
   }
 
   receiveIp(via: Interface, packet: Packet): void {
-    this.#ip.receive(via, packet);
+    this.#input.receive(via, packet);
   }
 
   transmitReady(): void {
@@ -293,15 +346,6 @@ export class Stack implements InterfaceHost, TcpNetwork {
 
   flush(): void {
     for (let i = 0; i < this.#interfaces.length; i++) this.#interfaces[i]!.flush();
-  }
-}
-
-/** Runs a parser at the edge; what it finds wrong becomes a NetError. */
-function edge<T>(syscall: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new NetError('EINVAL', syscall, undefined, undefined, error instanceof Error ? error.message : String(error));
   }
 }
 
