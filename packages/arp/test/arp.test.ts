@@ -234,6 +234,16 @@ describe('answering and learning', () => {
     expect(h.arp.pending).toBe(1);
   });
 
+  test('who asked for us and was answered is no longer among those who merely asked', () => {
+    const h = new Harness({ maxLearned: 4 });
+    h.arp.setAddress(MY_IP, 0xffff0000 | 0, h.now);
+    h.packet(ARP_REQUEST, PEER_MAC, PEER_IP, new Uint8Array(6), MY_IP);
+    const entry = h.arp.lookup(PEER_IP, h.now)!;
+    for (let i = 0; i < 50; i++) h.packet(ARP_REQUEST, OTHER_MAC, PEER_IP + 10 + i, new Uint8Array(6), MY_IP);
+    expect(entry.valid).toBe(true);
+    expect(h.arp.lookup(PEER_IP, h.now)).toBe(entry);
+  });
+
   test('many silent hosts stay within bounds', () => {
     const h = new Harness({ maxWaiting: 16, maxPending: 32 });
     h.arp.setAddress(MY_IP, 0xffff0000 | 0, h.now);

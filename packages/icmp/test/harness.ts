@@ -64,7 +64,8 @@ export class Harness implements icmp.IcmpPort {
   /** Puts an IP packet into memory. @returns its address; `last` holds its length. */
   ip(payload: Uint8Array, o: IpOptions = {}): number {
     const { src = PEER, dst = ME, protocol = 1, flags = 0, ttl = 64, tos = 0 } = o;
-    this.memory.u8.fill(0xcc, IN - 64, IN + payload.length + 256);
+    // What lies beyond the packet looks like an echo request.
+    this.memory.u8.fill(icmp.ICMP_ECHO_REQUEST, IN - 64, IN + payload.length + 256);
     ipv4.writeHeader(this.memory, IN, HEADERS + payload.length, 7, flags, ttl, protocol, src, dst, tos);
     this.memory.u8.set(payload, IN + HEADERS);
     this.last = HEADERS + payload.length;

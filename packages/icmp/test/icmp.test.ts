@@ -220,6 +220,16 @@ describe('sending errors', () => {
     expect(h.refuse(UDP8)).toBe(false);
   });
 
+  test('what the limit of all refuses is not charged to the destination', () => {
+    const h = new Harness();
+    for (let i = 0; i < 50; i++) h.refuse(UDP8, { src: PEER + 1 + i });
+    for (let i = 0; i < 20; i++) expect(h.refuse(UDP8)).toBe(false);
+    h.run(SECOND / 100);
+    let sent = 0;
+    for (let i = 0; i < 20; i++) sent += Number(h.refuse(UDP8));
+    expect(sent).toBe(6);
+  });
+
   test('all together get fifty at once and a thousand a second', () => {
     const h = new Harness();
     let sent = 0;

@@ -23,9 +23,10 @@ export class UdpDemux {
     return this.#byPort.get(port) ?? NONE;
   }
 
-  /** @returns whether a socket on that address (0: any) would get in another's way. */
-  isTaken(address: number, port: number): boolean {
+  /** @returns whether a socket on that address (0: any) would get in another's way; those that share do not. */
+  isTaken(address: number, port: number, shared: boolean): boolean {
     for (const socket of this.onPort(port)) {
+      if (shared && socket.shared) continue;
       if (address === 0 || socket.boundAddress === 0 || socket.boundAddress === address) return true;
     }
     return false;
@@ -41,7 +42,7 @@ export class UdpDemux {
     const start = this.#random.u32() % count;
     for (let i = 0; i < count; i++) {
       const port = first + ((start + i) % count);
-      if (!this.isTaken(address, port)) return port;
+      if (!this.isTaken(address, port, false)) return port;
     }
     return 0;
   }
@@ -64,7 +65,7 @@ export class UdpDemux {
 
   /**
    * Finds who gets a unicast datagram: the socket that is most particular about it (its remote address counts more
-   * than its local one).
+   * than its local one), and of equals the youngest.
    */
   find(local: number, localPort: number, remote: number, remotePort: number): UdpSocket | undefined {
     let best: UdpSocket | undefined;
@@ -81,7 +82,7 @@ export class UdpDemux {
         }
         score += 2;
       }
-      if (score > bestScore) {
+      if (score >= bestScore) {
         best = socket;
         bestScore = score;
       }

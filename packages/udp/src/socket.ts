@@ -20,6 +20,8 @@ export class UdpSocket {
   /** The address it was bound to; 0: any. */
   readonly boundAddress: number;
   readonly localPort: number;
+  /** Whether others may bind to the same address and port. */
+  readonly shared: boolean;
   /** Multicast groups it has joined. */
   readonly groups = new Set<number>();
   /** Address of ours that a connected socket uses; else `boundAddress`. */
@@ -39,11 +41,12 @@ export class UdpSocket {
   #pendingError: string | undefined;
 
   /** @internal */
-  constructor(udp: Udp, boundAddress: number, localPort: number, handler: UdpHandler) {
+  constructor(udp: Udp, boundAddress: number, localPort: number, shared: boolean, handler: UdpHandler) {
     this.#udp = udp;
     this.boundAddress = boundAddress;
     this.localAddress = boundAddress;
     this.localPort = localPort;
+    this.shared = shared;
     this.handler = handler;
   }
 

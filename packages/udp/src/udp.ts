@@ -61,6 +61,8 @@ export interface UdpOpenOptions {
   readonly address?: number;
   /** Port to bind to; 0 (default): an ephemeral one. */
   readonly port?: number;
+  /** Share address and port with others that say so too (SO_REUSEADDR): each hears what is sent to a group. */
+  readonly shared?: boolean;
   readonly handler: UdpHandler;
 }
 
@@ -94,7 +96,7 @@ export class Udp {
    * @throws UdpError EINVAL (no such port), EADDRNOTAVAIL (not our address), EADDRINUSE, EMFILE (too many sockets).
    */
   open(options: UdpOpenOptions): UdpSocket {
-    const { address = 0, port = 0, handler } = options;
+    const { address = 0, port = 0, shared = false, handler } = options;
     if (!Number.isInteger(port) || port < 0 || port > 0xffff) {
       throw new UdpError('EINVAL', 'bind', `port ${port} is not in 0..65535`);
     }
@@ -104,10 +106,10 @@ export class Udp {
     }
     const localPort = port === 0 ? this.#demux.freePort(address) : port;
     if (localPort === 0) throw new UdpError('EADDRINUSE', 'bind', 'no ephemeral port is free');
-    if (port !== 0 && this.#demux.isTaken(address, port)) {
+    if (port !== 0 && this.#demux.isTaken(address, port, shared)) {
       throw new UdpError('EADDRINUSE', 'bind', `port ${port} is in use`);
     }
-    const socket = new UdpSocket(this, address, localPort, handler);
+    const socket = new UdpSocket(this, address, localPort, shared, handler);
     this.#demux.add(socket);
     return socket;
   }

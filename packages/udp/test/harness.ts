@@ -49,11 +49,12 @@ export class Harness implements udp.UdpPort {
   }
 
   /** A socket that notes what it gets. */
-  open(port: number, address = 0, more: Partial<udp.UdpHandler> = {}) {
+  open(port: number, address = 0, more: Partial<udp.UdpHandler> = {}, shared = false) {
     const got: Got[] = [];
     const socket = this.udp.open({
       address,
       port,
+      shared,
       handler: {
         onDatagram: (addr, bytes, from, fromPort, to) => {
           const text = String.fromCharCode(...this.memory.u8.subarray(addr, addr + bytes));

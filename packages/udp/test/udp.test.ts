@@ -191,13 +191,22 @@ describe('who gets it', () => {
     for (const src of [GROUP, -1]) expect(h.receive(h.datagram('x', 9, 7, src), { src })).toBe(udp.UDP_DROPPED);
   });
 
-  test('a socket may close itself, or another, from its callback', () => {
+  test('sockets that share a port all hear the group; the youngest gets what is sent to the host alone', () => {
     const h = new Harness();
-    const a = h.open(7, GROUP, { onDatagram: () => b.socket.close() });
-    const b = h.open(7, ME);
-    a.socket.join(GROUP);
-    h.receive(h.datagram('x', 9, 7, PEER, GROUP), { dst: GROUP, unicast: false });
-    expect(h.receive(h.datagram('x', 9, 7))).toBe(udp.UDP_NO_PORT);
+    const [a, b] = [h.open(5353, 0, {}, true), h.open(5353, 0, {}, true)];
+    for (const { socket } of [a, b]) socket.join(GROUP);
+    expect(code(() => h.open(5353))).toBe('EADDRINUSE');
+    h.receive(h.datagram('all', 9, 5353, PEER, GROUP), { dst: GROUP, unicast: false });
+    h.receive(h.datagram('one', 9, 5353));
+    expect([a.got, b.got].map((got) => got.map((g) => g.text))).toEqual([['all'], ['all', 'one']]);
+  });
+
+  test('a socket may close another from its callback', () => {
+    const h = new Harness();
+    h.open(7, 0, { onDatagram: () => b.socket.close() }, true);
+    const b = h.open(7, 0, {}, true);
+    h.receive(h.datagram('x', 9, 7, PEER, -1), { dst: -1, unicast: false });
+    expect(b.got).toEqual([]);
     expect(h.udp.sockets).toBe(1);
   });
 
@@ -207,6 +216,7 @@ describe('who gets it', () => {
     const { socket } = h.open(7, 0, {
       onDatagram: (addr, bytes, from, fromPort) => {
         socket.sendFrom(addr, bytes, from, fromPort);
+        socket.send(text('and more than that'), from, fromPort);
         socket.send(new Uint8Array(20000), from, fromPort);
         after = String.fromCharCode(...h.memory.u8.subarray(addr, addr + bytes));
       },
