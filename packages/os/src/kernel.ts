@@ -10,6 +10,7 @@ import {
   SHUTDOWN_POWEROFF,
   VCPU_UPCALL_MASK,
   VIRQ_ARCH_0,
+  watchShutdown,
   XenstoreClient,
 } from '@qanat/xen';
 import { Activations } from './activations.ts';
@@ -57,6 +58,8 @@ export class Kernel {
   readonly domain: DomainRecord;
   readonly #post: (message: unknown) => void;
   readonly #earlyMessages: unknown[] = [];
+  /** The toolstack asks the domain to end (`poweroff`, ...). Default: `exit(0)`. */
+  onShutdown: ((reason: string) => void) | undefined;
   #onHostMessage: ((message: unknown) => void) | undefined;
   #exitCode: number | undefined;
 
@@ -95,6 +98,12 @@ export class Kernel {
     });
     this.activations.bind(domain.consolePort, () => this.console.onEvent());
     this.#post = options.post;
+    if (domid !== 0) {
+      watchShutdown(this.xenstore, (reason) => {
+        if (this.onShutdown === undefined) this.exit(0);
+        else this.onShutdown(reason);
+      });
+    }
   }
 
   /** Sends a message (structured-cloneable) to whoever built the machine. */
