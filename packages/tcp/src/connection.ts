@@ -1,7 +1,8 @@
 import type { Memory, PageAllocator } from '@qanat/bytes';
 import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
 import type { TcpConfig } from './config.ts';
-import { type CongestionControl, type CongestionState, createCongestionControl } from './congestion.ts';
+import { createCongestionControl } from './congestion.ts';
+import type { CongestionControl, CongestionState } from './congestion-control.ts';
 import type { TcpPath } from './network.ts';
 import type { TcpObserver, WindowState } from './observer.ts';
 import { type SynOptions, TIMESTAMPS_BYTES } from './options.ts';

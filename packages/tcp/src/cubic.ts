@@ -1,4 +1,4 @@
-import { type CongestionControl, type CongestionState, slowStart } from './congestion.ts';
+import { type CongestionControl, type CongestionState, slowStart } from './congestion-control.ts';
 import { seqGeq } from './seq.ts';
 
 /** RFC 9438 section 4.1: C in segments per second cubed. */

@@ -7,7 +7,7 @@ export {
   type TcpConfig,
   tcpConfig,
 } from './config.ts';
-export type { CongestionControl, CongestionState } from './congestion.ts';
+export type { CongestionControl, CongestionState } from './congestion-control.ts';
 export type { Connection, ConnectionUser } from './connection.ts';
 export { type TcpInfo, tcpInfo } from './info.ts';
 export type { Listener, OnConnection } from './listener.ts';

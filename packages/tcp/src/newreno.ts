@@ -1,4 +1,4 @@
-import { type CongestionControl, type CongestionState, slowStart } from './congestion.ts';
+import { type CongestionControl, type CongestionState, slowStart } from './congestion-control.ts';
 
 /** RFC 5681 and RFC 6582, with appropriate byte counting (RFC 3465): whole segments acknowledged are counted. */
 export class NewReno implements CongestionControl {

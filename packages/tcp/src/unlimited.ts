@@ -1,4 +1,4 @@
-import type { CongestionControl } from './congestion.ts';
+import type { CongestionControl } from './congestion-control.ts';
 
 /** No congestion control: only the peer's window limits. For simulations that compare with stacks that have none. */
 export class Unlimited implements CongestionControl {
