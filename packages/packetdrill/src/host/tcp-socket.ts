@@ -1,0 +1,432 @@
+import { type Clock, NEVER, type TimerQueue } from '@qanat/clock';
+import { formatAddress } from '@qanat/ipv4';
+import { type Flow, type Listener, NetError, type Stack } from '@qanat/stack';
+import { CONSTANTS, ERRNO } from '../constants.ts';
+import { UnsupportedError } from '../errors.ts';
+import { done, failed, failure, OpenFile, success, waiting } from './open-file.ts';
+import { SendStage } from './send-stage.ts';
+import { SocketOptions } from './socket-options.ts';
+import { NO_LOWAT, type Settings } from './sysctl.ts';
+import type { Address, Outcome, PendingCall, ReceivedMessage } from './system-calls.ts';
+
+const C = CONSTANTS as Readonly<Record<string, number>>;
+const POLLIN = C['POLLIN']! | C['POLLRDNORM']!;
+const POLLOUT = C['POLLOUT']! | C['POLLWRNORM']!;
+const POLLERR = C['POLLERR']!;
+const POLLHUP = C['POLLHUP']!;
+const POLLRDHUP = C['POLLRDHUP']!;
+const READ_BUFFER = new Uint8Array(65536);
+/** States in which a lingering close still waits for the peer. */
+const LINGERING: readonly string[] = ['ESTABLISHED', 'FIN-WAIT-1', 'CLOSING', 'LAST-ACK', 'CLOSE-WAIT'];
+
+/** What a socket needs of the machine around it. */
+export interface SocketContext {
+  readonly stack: Stack;
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  readonly settings: Settings;
+  /** A flow came into being: tcp_info is asked for by its ports. */
+  onFlow(flow: Flow): void;
+}
+
+/** A TCP socket with Linux's manners above a flow or a listener of the stack. */
+export class TcpSocket extends OpenFile {
+  readonly options: SocketOptions;
+  readonly #context: SocketContext;
+  #local: { address: number; port: number } | undefined;
+  #listener: Listener | undefined;
+  #acceptQueue: TcpSocket[] = [];
+  #backlog = 0;
+  #flow: Flow | undefined;
+  #stage: SendStage | undefined;
+  /** connect() has been called and its result was not told yet. */
+  #connecting = false;
+  #connected = false;
+  /** sk_err: told once. */
+  #error = 0;
+  #closed = false;
+  #readShut = false;
+  #writeShut = false;
+  #peerEnded = false;
+  /** A writer was refused: the next time there is room is an edge. */
+  #wantsRoom = false;
+
+  constructor(context: SocketContext, options = new SocketOptions(context.settings)) {
+    super();
+    this.#context = context;
+    this.options = options;
+  }
+
+  get flow(): Flow | undefined {
+    return this.#flow;
+  }
+
+  get listening(): boolean {
+    return this.#listener !== undefined;
+  }
+
+  #adopt(flow: Flow, connected: boolean): void {
+    this.#flow = flow;
+    this.#connected = connected;
+    this.#closed = false;
+    this.#context.onFlow(flow);
+    const { options } = this;
+    const { settings, clock, timers } = this.#context;
+    const policy = {
+      get sndBuf() {
+        return options.sndBuf ?? settings.wmem[1];
+      },
+      get lowat() {
+        return options.notsentLowat || settings.notsentLowat || NO_LOWAT;
+      },
+      get cork() {
+        return options.cork !== 0;
+      },
+      get noDelay() {
+        return options.noDelay !== 0;
+      },
+    };
+    this.#stage = new SendStage(flow, policy, clock, timers);
+    flow.onConnect = () => {
+      this.#connected = true;
+      this.wakes++;
+    };
+    flow.onReadable = () => {
+      this.wakes++;
+    };
+    flow.onEnd = () => {
+      this.#peerEnded = true;
+      this.wakes++;
+    };
+    flow.onClose = (error) => {
+      this.#closed = true;
+      this.wakes++;
+      this.#stage?.discard();
+      // Linux: a reset in CLOSE-WAIT is EPIPE.
+      if (error) this.#error = error.code === 'ECONNRESET' && this.#peerEnded ? ERRNO['EPIPE']! : -error.errno;
+    };
+  }
+
+  #takeError(): number {
+    const error = this.#error;
+    this.#error = 0;
+    return error;
+  }
+
+  takeSocketError(): number {
+    return this.#takeError();
+  }
+
+  // --- Addresses -------------------------------------------------------------------------------------------------
+
+  bind(address: Address): PendingCall {
+    if (this.#local || this.#flow || this.#listener) return failed('EINVAL');
+    this.#local = { address: address.address ?? 0, port: address.port };
+    return done(0);
+  }
+
+  get localPort(): number {
+    return this.#flow?.local.port ?? this.#listener?.port ?? this.#local?.port ?? 0;
+  }
+
+  get remotePort(): number {
+    return this.#flow?.remote.port ?? 0;
+  }
+
+  get boundPort(): number {
+    return this.#local?.port ?? 0;
+  }
+
+  // --- Passive open ----------------------------------------------------------------------------------------------
+
+  listen(backlog: number): PendingCall {
+    if (this.#flow) return failed('EINVAL');
+    this.#backlog = Math.min(backlog >>> 0, this.#context.settings.somaxconn);
+    if (this.#listener) return done(0);
+    const { stack, settings } = this.#context;
+    const local = this.#local ?? { address: 0, port: 0 };
+    try {
+      this.#listener = stack.listen({
+        port: local.port,
+        ...(local.address === 0 ? {} : { host: formatAddress(local.address) }),
+        backlog: this.#backlog,
+        tcp: this.options.tcpConfig(settings),
+        onFlow: (flow) => this.#arrived(flow),
+      });
+    } catch (error) {
+      return done(netFailure(error));
+    }
+    this.#local = { address: local.address, port: this.#listener.port };
+    return done(0);
+  }
+
+  #arrived(flow: Flow): void {
+    const child = new TcpSocket(this.#context, this.options.inherit());
+    child.#adopt(flow, true);
+    this.#acceptQueue.push(child);
+    this.wakes++;
+    if (this.#listener) this.#listener.waiting = this.#acceptQueue.length;
+  }
+
+  /** @param install gives the new socket a descriptor. */
+  accept(install: (socket: TcpSocket) => number): PendingCall {
+    const attempt = (): Outcome | undefined => {
+      if (!this.#listener) return failure('EINVAL');
+      const child = this.#acceptQueue.shift();
+      if (!child) return undefined;
+      this.#listener.waiting = this.#acceptQueue.length;
+      return success(install(child));
+    };
+    return waiting(attempt, this.nonBlocking);
+  }
+
+  // --- Active open -----------------------------------------------------------------------------------------------
+
+  connect(address: Address): PendingCall {
+    if (address.family === C['AF_UNSPEC']) return this.#disconnect();
+    if (this.#listener) return failed('EISCONN');
+    if (this.#flow && !this.#connecting) return failed('EISCONN');
+    if (this.#connecting && this.nonBlocking && !this.#connected && !this.#closed) return failed('EALREADY');
+    if (!this.#flow) {
+      const outcome = this.#open(address);
+      if (outcome) return done(outcome);
+      if (this.nonBlocking) return failed('EINPROGRESS');
+    }
+    return waiting(() => this.#connectOutcome(), false);
+  }
+
+  #open(address: Address): Outcome | undefined {
+    const { stack, settings } = this.#context;
+    const local = this.#local;
+    try {
+      const flow = stack.connect({
+        host: formatAddress(address.address ?? 0),
+        port: address.port,
+        ...(local && local.port > 0 ? { localPort: local.port } : {}),
+        ...(local && local.address !== 0 ? { localAddress: formatAddress(local.address) } : {}),
+        tcp: this.options.tcpConfig(settings),
+      });
+      this.#connecting = true;
+      this.#adopt(flow, false);
+      return undefined;
+    } catch (error) {
+      return netFailure(error);
+    }
+  }
+
+  #connectOutcome(): Outcome | undefined {
+    if (this.#connected) {
+      this.#connecting = false;
+      return success(0);
+    }
+    if (!this.#closed) return undefined;
+    const error = this.#takeError() || ERRNO['ECONNABORTED']!;
+    this.#forgetFlow();
+    return failure(error);
+  }
+
+  #forgetFlow(): void {
+    this.#flow = undefined;
+    this.#stage = undefined;
+    this.#connecting = false;
+    this.#connected = false;
+    this.#closed = false;
+    this.#peerEnded = false;
+    this.#readShut = false;
+    this.#writeShut = false;
+  }
+
+  #disconnect(): PendingCall {
+    this.#stage?.discard();
+    if (this.#flow && !this.#closed) this.#flow.reset();
+    this.#forgetFlow();
+    this.#error = 0;
+    return done(0);
+  }
+
+  // --- Data ------------------------------------------------------------------------------------------------------
+
+  override write(bytes: number, flags: number): PendingCall {
+    if (flags & (C['MSG_FASTOPEN']! | C['MSG_OOB']!))
+      throw new UnsupportedError('MSG_FASTOPEN and MSG_OOB are not supported');
+    const more = (flags & C['MSG_MORE']!) !== 0;
+    const endOfRecord = (flags & C['MSG_EOR']!) !== 0;
+    const nonBlocking = this.nonBlocking || (flags & C['MSG_DONTWAIT']!) !== 0;
+    let taken = 0;
+    const attempt = (): Outcome | undefined => {
+      const refused = this.#writeRefused();
+      if (refused !== 0)
+        return taken > 0 ? success(taken) : failure(refused === ERRNO['EPIPE'] ? refused : this.#takeError());
+      const stage = this.#stage;
+      if (!stage || !this.#connected) return undefined;
+      taken += stage.write(bytes - taken, more, endOfRecord);
+      if (taken === bytes) return success(taken);
+      this.#wantsRoom = true;
+      return nonBlocking && taken > 0 ? success(taken) : undefined;
+    };
+    return waiting(attempt, nonBlocking);
+  }
+
+  /** @returns the errno with which a write fails now, 0 when it may go on or wait. */
+  #writeRefused(): number {
+    if (this.#error !== 0) return this.#error === ERRNO['EPIPE'] ? this.#takeError() : this.#error;
+    if (!this.#flow || this.#closed || this.#writeShut) return ERRNO['EPIPE']!;
+    return 0;
+  }
+
+  override read(bytes: number, flags: number): PendingCall {
+    if (flags & (C['MSG_OOB']! | C['MSG_ERRQUEUE']!))
+      throw new UnsupportedError('MSG_OOB and MSG_ERRQUEUE are not supported');
+    const waitAll = (flags & C['MSG_WAITALL']!) !== 0;
+    const nonBlocking = this.nonBlocking || (flags & C['MSG_DONTWAIT']!) !== 0;
+    let got = 0;
+    const attempt = (): Outcome | undefined => {
+      if (!this.#flow) return failure(this.#takeError() || 'ENOTCONN');
+      got += this.#take(bytes - got, (flags & C['MSG_PEEK']!) !== 0);
+      if (got > 0 && (got === bytes || !waitAll)) return this.#received(got);
+      if (got > 0 && (this.#error !== 0 || this.#atEnd())) return this.#received(got);
+      if (this.#error !== 0) return failure(this.#takeError());
+      if (this.#atEnd() || bytes === 0) return this.#received(got);
+      return nonBlocking && got > 0 ? this.#received(got) : undefined;
+    };
+    return waiting(attempt, nonBlocking);
+  }
+
+  #atEnd(): boolean {
+    return this.#readShut || this.#closed || this.#flow?.ended === true;
+  }
+
+  #take(bytes: number, peek: boolean): number {
+    const flow = this.#flow!;
+    if (peek) return Math.min(bytes, flow.readable);
+    let taken = 0;
+    while (taken < bytes) {
+      const part = flow.read(READ_BUFFER.subarray(0, Math.min(bytes - taken, READ_BUFFER.length)));
+      if (part === 0) break;
+      taken += part;
+    }
+    return taken;
+  }
+
+  #received(bytes: number): Outcome {
+    const control: ReceivedMessage['control'] = this.options.inq
+      ? [{ level: C['SOL_TCP']!, type: C['TCP_CM_INQ']!, data: this.#flow?.readable ?? 0 }]
+      : [];
+    return { value: bytes, errno: 0, message: { flags: 0, control } };
+  }
+
+  // --- The end ---------------------------------------------------------------------------------------------------
+
+  shutdown(how: number): PendingCall {
+    if (how < 0 || how > 2) return failed('EINVAL');
+    if (this.#listener) {
+      if (how !== C['SHUT_WR']) this.#closeListener();
+      return done(0);
+    }
+    if (!this.#flow || this.#closed) return failed('ENOTCONN');
+    if (how !== C['SHUT_WR']) this.#readShut = true;
+    if (how !== C['SHUT_RD'] && !this.#writeShut) {
+      this.#writeShut = true;
+      this.#stage?.finish();
+      this.#flow.shutdown();
+    }
+    this.wakes++;
+    return done(0);
+  }
+
+  #closeListener(): void {
+    this.#listener?.close();
+    this.#listener = undefined;
+    for (const child of this.#acceptQueue) child.#flow?.reset();
+    this.#acceptQueue = [];
+  }
+
+  override release(): PendingCall {
+    this.#closeListener();
+    const flow = this.#flow;
+    if (!flow || this.#closed) {
+      flow?.close();
+      return done(0);
+    }
+    const { linger } = this.options;
+    if (linger.onoff !== 0 && linger.linger === 0) {
+      this.#stage?.discard();
+      flow.reset();
+      return done(0);
+    }
+    this.#stage?.finish();
+    flow.close();
+    if (linger.onoff === 0) return done(0);
+    const deadlineUs = this.#context.clock.now() + this.options.lingerUs;
+    const over = (): boolean => !LINGERING.includes(flow.state) || this.#context.clock.now() >= deadlineUs;
+    return { attempt: () => (over() ? success(0) : undefined), deadlineUs };
+  }
+
+  // --- Options and readiness -------------------------------------------------------------------------------------
+
+  setOption(level: number, name: number, value: number | string | { onoff: number; linger: number }): PendingCall {
+    if (level === C['SOL_TCP'] && name === C['TCP_DEFER_ACCEPT'] && value === 0) return done(0);
+    const isQuickAck = level === C['SOL_TCP'] && name === C['TCP_QUICKACK'];
+    if (isQuickAck) throw new UnsupportedError('TCP_QUICKACK is not supported');
+    const errno = this.options.set(level, name, value);
+    if (errno !== 0) return failed(errno);
+    this.#flow?.configure(this.options.liveConfig(this.#context.settings));
+    if (level === C['SOL_TCP'] && name === C['TCP_NODELAY'] && value !== 0) this.#stage?.flush();
+    if (level === C['SOL_TCP'] && name === C['TCP_CORK'] && value === 0) this.#stage?.flush();
+    return done(0);
+  }
+
+  getOption(level: number, name: number): PendingCall {
+    const report = (option: number | string | { onoff: number; linger: number }): PendingCall =>
+      done({ value: 0, errno: 0, option });
+    if (level === C['SOL_SOCKET'] && name === C['SO_ERROR']) return report(this.#takeError());
+    if (level === C['SOL_SOCKET'] && name === C['SO_ACCEPTCONN']) return report(this.#listener ? 1 : 0);
+    if (level === C['SOL_TCP'] && name === C['TCP_MAXSEG']) {
+      return report(this.#flow && this.#connected ? this.#flow.info().tcpi_snd_mss : this.options.maxSeg || 536);
+    }
+    return report(this.options.get(level, name, this.#context.settings));
+  }
+
+  /** SIOCINQ, SIOCOUTQ, SIOCOUTQNSD. */
+  ioctl(request: number): PendingCall {
+    if (this.#listener) return failed('EINVAL');
+    const report = (option: number): PendingCall => done({ value: 0, errno: 0, option });
+    if (request === C['SIOCINQ']) return report(this.#flow?.readable ?? 0);
+    if (request === C['SIOCOUTQ']) return report(this.#stage?.queued ?? 0);
+    if (request === C['SIOCOUTQNSD']) return report(this.#stage?.unsent ?? 0);
+    throw new UnsupportedError(`ioctl 0x${request.toString(16)} is not supported`);
+  }
+
+  override pollMask(): number {
+    if (this.#listener) return this.#acceptQueue.length > 0 ? POLLIN : 0;
+    const flow = this.#flow;
+    let mask = this.#error !== 0 ? POLLERR : 0;
+    if (!flow || this.#closed) return mask | POLLHUP | POLLOUT | (flow ? POLLIN | POLLRDHUP : 0);
+    if (!this.#connected) return mask;
+    const readEnd = this.#readShut || this.#peerEnded;
+    if (readEnd && this.#writeShut) mask |= POLLHUP;
+    if (readEnd) mask |= POLLRDHUP;
+    if (readEnd || flow.readable > 0) mask |= POLLIN;
+    if (this.#writeShut || this.#stage?.writable) mask |= POLLOUT;
+    else this.#wantsRoom = true;
+    return mask;
+  }
+
+  override refresh(): void {
+    for (const child of this.#acceptQueue) child.refresh();
+    this.#stage?.refresh();
+    if (this.#wantsRoom && this.#connected && this.#stage?.writable) {
+      this.#wantsRoom = false;
+      this.wakes++;
+    }
+  }
+
+  get deadlineUs(): number {
+    return this.#stage?.deadlineUs ?? NEVER;
+  }
+}
+
+function netFailure(error: unknown): Outcome {
+  if (error instanceof NetError) return failure(-error.errno);
+  throw error;
+}
