@@ -99,11 +99,14 @@ export class Switchboard implements PortHost {
     this.#runnable = this.#serving;
     this.#runnableCount = 0;
     this.#serving = ports;
+    this.hypercalls.grantCopyBegin();
     for (let i = 0; i < count; i++) {
       const port = ports[i]!;
       port.isRunnable = false;
       this.#serve(port, nowUs);
     }
+    // Before the answers are out: who gets one may take the page's grant back.
+    this.hypercalls.grantCopyEnd();
     this.finishTouched();
   }
 

@@ -89,6 +89,10 @@ export class Vif {
   #advertise(): void {
     this.#kernel.xenstore.transaction(
       (tx) => {
+        if (this.#isClosed) {
+          tx.abort();
+          return;
+        }
         tx.writeAll(this.setup.path, {
           'feature-sg': 1,
           'feature-rx-copy': 1,

@@ -22,6 +22,8 @@ import {
   DOM_GRANT_PINS,
   DOM_GRANT_TABLE,
   DOM_MAPTRACK,
+  DOM_STATE,
+  DOMAIN_ALIVE,
   GRANT_ENTRIES,
   MACHINE_ADDR,
   MACHINE_GRANT_LOCK,
@@ -39,6 +41,7 @@ const UNSTABLE_TRIES = 5;
 const PIN_READ = 1;
 const PIN_WRITE = 0x1_0001;
 const NO_BITS = 0;
+const NO_REF = -1;
 
 /** What GNTTABOP_map_grant_ref answers. */
 export interface GrantMapping {
@@ -66,6 +69,16 @@ export class GrantOperations {
   readonly #releaseOwner: (domid: number) => void;
   /** The flags that the last `#claim` set itself, and must take back. */
   #claimed = 0;
+  #batching = false;
+  /** The source and the destination that are claimed, or NO_REF. */
+  #srcDomid = 0;
+  #srcRef = NO_REF;
+  #srcAddr = 0;
+  #srcClaimed = 0;
+  #dstDomid = 0;
+  #dstRef = NO_REF;
+  #dstAddr = 0;
+  #dstClaimed = 0;
 
   /** @param releaseOwner called when the last map of a dying domain's pages has gone. */
   constructor(state: MachineState, frames: FrameTable, domid: number, releaseOwner: (domid: number) => void) {
@@ -79,23 +92,39 @@ export class GrantOperations {
     this.#releaseOwner = releaseOwner;
   }
 
+  /**
+   * Begins a batch: GNTTABOP_copy with many operations, which are given one by one. As Xen does within one hypercall, it
+   * keeps the last source and the last destination claimed until another page is needed, or until `endCopies`.
+   */
+  beginCopies(): void {
+    if (this.#batching) return;
+    this.#batching = true;
+    Atomics.store(this.#i32, this.#copyingIndex, 1);
+  }
+
+  /** Ends a batch. Until then the owners of the pages cannot take their grants back. */
+  endCopies(): void {
+    if (!this.#batching) return;
+    this.#batching = false;
+    this.#release();
+    Atomics.store(this.#i32, this.#copyingIndex, 0);
+  }
+
   /** GNTTABOP_copy, foreign page to own memory. @returns GNTST_*. */
   copyIn(domid: number, ref: number, offset: number, dstAddr: number, len: number): number {
     const own = this.#checkOwn(dstAddr, len);
     if (own !== GNTST_OKAY) return own;
-    Atomics.store(this.#i32, this.#copyingIndex, 1);
-    let status = this.#claim(domid, ref, USE_READ);
+    this.#enter();
+    let status = this.#claimSource(domid, ref);
     if (status > 0) {
-      const claimed = this.#claimed;
       if (inPage(offset, len)) {
         this.#memory.kernel.copy(dstAddr, status + offset, len);
         status = GNTST_OKAY;
       } else {
         status = GNTST_BAD_COPY_ARG;
       }
-      this.#unclaim(domid, ref, claimed);
     }
-    Atomics.store(this.#i32, this.#copyingIndex, 0);
+    this.#leave();
     return status;
   }
 
@@ -103,19 +132,17 @@ export class GrantOperations {
   copyOut(srcAddr: number, domid: number, ref: number, offset: number, len: number): number {
     const own = this.#checkOwn(srcAddr, len);
     if (own !== GNTST_OKAY) return own;
-    Atomics.store(this.#i32, this.#copyingIndex, 1);
-    let status = this.#claim(domid, ref, USE_WRITE);
+    this.#enter();
+    let status = this.#claimDestination(domid, ref);
     if (status > 0) {
-      const claimed = this.#claimed;
       if (inPage(offset, len)) {
         this.#memory.kernel.copy(status + offset, srcAddr, len);
         status = GNTST_OKAY;
       } else {
         status = GNTST_BAD_COPY_ARG;
       }
-      this.#unclaim(domid, ref, claimed);
     }
-    Atomics.store(this.#i32, this.#copyingIndex, 0);
+    this.#leave();
     return status;
   }
 
@@ -129,30 +156,83 @@ export class GrantOperations {
     dstOffset: number,
     len: number,
   ): number {
-    Atomics.store(this.#i32, this.#copyingIndex, 1);
-    let status = this.#claim(srcDomid, srcRef, USE_READ);
+    this.#enter();
+    let status = this.#claimSource(srcDomid, srcRef);
     if (status > 0) {
       const src = status;
-      const srcClaimed = this.#claimed;
-      status = this.#claim(dstDomid, dstRef, USE_WRITE);
+      status = this.#claimDestination(dstDomid, dstRef);
       if (status > 0) {
-        const dstClaimed = this.#claimed;
         if (inPage(srcOffset, len) && inPage(dstOffset, len)) {
           this.#memory.kernel.copy(status + dstOffset, src + srcOffset, len);
           status = GNTST_OKAY;
         } else {
           status = GNTST_BAD_COPY_ARG;
         }
-        this.#unclaim(dstDomid, dstRef, dstClaimed);
       }
-      this.#unclaim(srcDomid, srcRef, srcClaimed);
     }
-    Atomics.store(this.#i32, this.#copyingIndex, 0);
+    this.#leave();
     return status;
+  }
+
+  #enter(): void {
+    if (!this.#batching) Atomics.store(this.#i32, this.#copyingIndex, 1);
+  }
+
+  #leave(): void {
+    if (this.#batching) return;
+    this.#release();
+    Atomics.store(this.#i32, this.#copyingIndex, 0);
+  }
+
+  /** Claims a page for reading, unless it is the source that is claimed already. @returns as `#claim`. */
+  #claimSource(domid: number, ref: number): number {
+    if (this.#srcRef === ref && this.#srcDomid === domid) return this.#srcAddr;
+    this.#releaseSource();
+    const addr = this.#claim(domid, ref, USE_READ);
+    if (addr > 0) {
+      this.#srcDomid = domid;
+      this.#srcRef = ref;
+      this.#srcAddr = addr;
+      this.#srcClaimed = this.#claimed;
+    }
+    return addr;
+  }
+
+  /** Claims a page for writing, unless it is the destination that is claimed already. @returns as `#claim`. */
+  #claimDestination(domid: number, ref: number): number {
+    if (this.#dstRef === ref && this.#dstDomid === domid) return this.#dstAddr;
+    this.#releaseDestination();
+    const addr = this.#claim(domid, ref, USE_WRITE);
+    if (addr > 0) {
+      this.#dstDomid = domid;
+      this.#dstRef = ref;
+      this.#dstAddr = addr;
+      this.#dstClaimed = this.#claimed;
+    }
+    return addr;
+  }
+
+  #release(): void {
+    this.#releaseDestination();
+    this.#releaseSource();
+  }
+
+  #releaseSource(): void {
+    if (this.#srcRef < 0) return;
+    this.#unclaim(this.#srcDomid, this.#srcRef, this.#srcClaimed);
+    this.#srcRef = NO_REF;
+  }
+
+  #releaseDestination(): void {
+    if (this.#dstRef < 0) return;
+    this.#unclaim(this.#dstDomid, this.#dstRef, this.#dstClaimed);
+    this.#dstRef = NO_REF;
   }
 
   /** GNTTABOP_map_grant_ref. The page is where it is; that a map is readonly cannot be enforced here. */
   map(domid: number, ref: number, readonly: boolean): GrantMapping {
+    // A map counts the flags that it finds as its own: none of them may be a copy's.
+    this.#release();
     acquireLock(this.#i32, LOCK, this.#domid + 1);
     const handle = this.#freeHandle();
     let status = GNTST_NO_DEVICE_SPACE;
@@ -176,6 +256,7 @@ export class GrantOperations {
   /** GNTTABOP_unmap_grant_ref. @returns GNTST_*. */
   unmap(handle: number): number {
     if (!(handle >= 0 && handle < MAPTRACK_ENTRIES)) return GNTST_BAD_HANDLE;
+    this.#release();
     acquireLock(this.#i32, LOCK, this.#domid + 1);
     const entry = this.#handleIndex(handle);
     const domid = this.#i32[entry]! - 1;
@@ -206,8 +287,8 @@ export class GrantOperations {
   /** Checks an entry and marks it in use. @returns the address of its page, or GNTST_* (not positive). */
   #claim(domid: number, ref: number, use: number): number {
     const i32 = this.#i32;
-    const owner = this.#state.aliveRecord(domid);
-    if (owner === 0) return GNTST_BAD_DOMAIN;
+    const owner = this.#state.recordAddr(domid);
+    if (owner === 0 || i32[(owner + DOM_STATE) >>> 2] !== DOMAIN_ALIVE) return GNTST_BAD_DOMAIN;
     if (!(ref >= 0 && ref < GRANT_ENTRIES)) return GNTST_BAD_GNTREF;
     const index = this.#entryIndex(owner, ref);
     for (let tries = 0; tries < UNSTABLE_TRIES; tries++) {
@@ -219,7 +300,8 @@ export class GrantOperations {
       this.#claimed = claimed ^ word;
       const frame = i32[index + 1]! >>> 0;
       // The owner may have died since; who destroys a domain waits for copies that began before.
-      if (this.#frames.owns(domid, frame) && this.#state.aliveRecord(domid) !== 0) return frame << PAGE_SHIFT;
+      if (this.#frames.owns(domid, frame) && i32[(owner + DOM_STATE) >>> 2] === DOMAIN_ALIVE)
+        return frame << PAGE_SHIFT;
       this.#unclaim(domid, ref, this.#claimed);
       return GNTST_BAD_PAGE;
     }

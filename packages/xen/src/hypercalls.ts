@@ -161,6 +161,18 @@ export class Hypercalls {
     return this.#scheduler.setTimer(deadlineNs);
   }
 
+  /**
+   * Makes the copies that follow one GNTTABOP_copy of many operations: pages that are used again in a row stay claimed.
+   * `grantCopyEnd` must follow soon, in the same turn of the domain.
+   */
+  grantCopyBegin(): void {
+    this.#grants.beginCopies();
+  }
+
+  grantCopyEnd(): void {
+    this.#grants.endCopies();
+  }
+
   /** GNTTABOP_copy of `len` bytes from a foreign page to own memory. @returns GNTST_*. */
   grantCopyIn(domid: number, ref: number, offset: number, dstAddr: number, len: number): number {
     this.counters.hypercalls++;

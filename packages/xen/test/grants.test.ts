@@ -186,6 +186,44 @@ describe('GNTTABOP_copy', () => {
     expect(tries).toBe(5);
   });
 
+  it('keeps a page claimed between the operations of a batch, and lets go of it at the end or for another page', () => {
+    const second = REF + 1;
+    grant(a, second, b.domid, (page >>> 12) + 1, GTF_PERMIT_ACCESS);
+    b.hypercalls.grantCopyBegin();
+    expect(copyIn()).toBe(OKAY);
+    expect(flags(a, REF)).toBe(GTF_PERMIT_ACCESS | GTF_READING);
+    expect(copyOut()).toBe(OKAY);
+    expect(flags(a, REF)).toBe(GTF_PERMIT_ACCESS | GTF_READING | GTF_WRITING);
+    expect(copyOut(0, 1, second)).toBe(OKAY);
+    expect(flags(a, REF)).toBe(GTF_PERMIT_ACCESS | GTF_READING);
+    expect(flags(a, second)).toBe(GTF_PERMIT_ACCESS | GTF_READING | GTF_WRITING);
+    expect(copyIn(0, 1, second)).toBe(OKAY);
+    expect(flags(a, REF)).toBe(GTF_PERMIT_ACCESS);
+    b.hypercalls.grantCopyEnd();
+    expect(flags(a, second)).toBe(GTF_PERMIT_ACCESS);
+  });
+
+  it('checks a page anew in every batch, and outside of one at every copy', () => {
+    b.hypercalls.grantCopyBegin();
+    expect(copyIn()).toBe(OKAY);
+    b.hypercalls.grantCopyEnd();
+    grant(a, REF, 0, page >>> 12, GTF_PERMIT_ACCESS);
+    b.hypercalls.grantCopyBegin();
+    expect(copyIn()).toBe(GENERAL_ERROR);
+    b.hypercalls.grantCopyEnd();
+    expect(copyIn()).toBe(GENERAL_ERROR);
+  });
+
+  it('does not take the flags of a batch for those of a map', () => {
+    b.hypercalls.grantCopyBegin();
+    expect(copyIn()).toBe(OKAY);
+    const { handle } = b.hypercalls.grantMap(a.domid, REF, true);
+    b.hypercalls.grantCopyEnd();
+    expect(flags(a, REF)).toBe(GTF_PERMIT_ACCESS | GTF_READING);
+    b.hypercalls.grantUnmap(handle);
+    expect(flags(a, REF)).toBe(GTF_PERMIT_ACCESS);
+  });
+
   it('reads flags and domid of the peer’s entry in one load (no time of check, time of use)', () => {
     const { i32 } = memory;
     const entry = (a.record.grantTableAddr + REF * 8) >>> 2;
