@@ -141,9 +141,9 @@ export class Interface implements NetifUp, ArpPort {
   }
 
   /** Progress of a flow shows that the neighbour hears us. */
-  confirmNeighbour(): void {
+  confirmNeighbour(nextHop: number): void {
     const entry = this.#neighbour;
-    if (entry !== undefined) this.arp.confirm(entry, this.#host.nowUs);
+    if (entry !== undefined && entry.ip === nextHop) this.arp.confirm(entry, this.#host.nowUs);
   }
 
   #transmit(packet: Packet, dstHi: number, dstLo: number): void {

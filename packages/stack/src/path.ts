@@ -38,6 +38,10 @@ export class Path implements TcpPath {
     return packet.addr + HEADERS_BYTES;
   }
 
+  confirm(): void {
+    this.#interface.confirmNeighbour(this.#nextHop);
+  }
+
   send(tcpBytes: number, tos: number): void {
     const packet = this.#packet!;
     this.#packet = undefined;

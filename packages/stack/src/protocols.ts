@@ -9,7 +9,7 @@ import {
   UNREACHABLE_PORT,
   UNREACHABLE_PROTOCOL,
 } from '@qanat/icmp';
-import { isMulticast, isUnicast, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from '@qanat/ipv4';
+import { getTos, isMulticast, isUnicast, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from '@qanat/ipv4';
 import type { Tcp, TcpErrorCode } from '@qanat/tcp';
 import { UDP_NO_PORT, Udp, type UdpErrno, type UdpPort } from '@qanat/udp';
 import type { Interface, InterfaceHost } from './interface.ts';
@@ -52,8 +52,9 @@ export class Protocols implements IpHandlers, IcmpPort, UdpPort {
       via.stats.ipAddressErrors++;
       return;
     }
+    const tos = getTos(this.#host.memory, packet.addr);
     packet.pull(headerBytes);
-    this.#host.tcp.input(packet, src, dst);
+    this.#host.tcp.input(packet, src, dst, tos);
   }
 
   udp(via: Interface, packet: Packet, headerBytes: number, src: number, dst: number): void {

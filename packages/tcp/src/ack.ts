@@ -1,8 +1,17 @@
 import { NEVER } from '@qanat/clock';
 import { type Connection, EVENT_WRITABLE } from './connection.ts';
+import { reportsCongestion } from './ecn.ts';
 import { probeAcknowledged, scheduleLossProbe } from './loss-probe.ts';
 import { rackDelivered, rackUpdateWindow } from './rack.ts';
-import { ACK_ADVANCED, ACK_DSACK, ACK_DUPLICATE, ACK_ORIGINAL, ACK_SACKED, onAcknowledgment } from './recovery.ts';
+import {
+  ACK_ADVANCED,
+  ACK_DSACK,
+  ACK_DUPLICATE,
+  ACK_ECE,
+  ACK_ORIGINAL,
+  ACK_SACKED,
+  onAcknowledgment,
+} from './recovery.ts';
 import { SEG_EVER_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
 import { rearmRto, stopTimer } from './retransmit-timer.ts';
 import { markSacks, sackFindings } from './scoreboard.ts';
@@ -45,6 +54,7 @@ export function processAck(c: Connection, segment: Segment): boolean {
     if (sackFindings.dsack) what |= ACK_DSACK;
     if (marked > 0 && sackFindings.original) what |= ACK_ORIGINAL;
   }
+  if (reportsCongestion(c, segment)) what |= ACK_ECE;
   const windowChanged = updateWindow(c, segment);
   const advanced = seqDiff(ack, c.sndUna);
   if (advanced > 0) what |= ACK_ADVANCED | cumulate(c, segment, ack, advanced);
@@ -146,6 +156,7 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
   if (seqLt(c.sackHigh, ack)) c.sackHigh = ack;
   c.snd.acknowledge(ack);
   c.bytesAcked += advanced;
+  c.path.confirm();
   if (c.wantWrite && c.snd.free * 3 >= c.snd.limit) {
     c.wantWrite = false;
     c.raise(EVENT_WRITABLE);

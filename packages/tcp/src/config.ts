@@ -46,6 +46,10 @@ export interface TcpConfig {
   readonly frto: boolean;
   /** Report duplicates by D-SACK, RFC 2883 [tcp_dsack]. */
   readonly dsack: boolean;
+  /** ECN, RFC 3168: ask for it (on), take it when asked (passive), never (off) [tcp_ecn 1, 2, 0]. */
+  readonly ecn: 'off' | 'passive' | 'on';
+  /** TOS byte of what is sent; its two ECN bits are TCP's (IP_TOS). */
+  readonly tos: number;
   /** Keepalive probes (off by default: MUST-25). */
   readonly keepAlive: boolean;
   readonly keepAliveIdleUs: number;
@@ -89,6 +93,8 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   lossProbe: true,
   frto: true,
   dsack: true,
+  ecn: 'passive',
+  tos: 0,
   keepAlive: false,
   keepAliveIdleUs: 7_200_000_000,
   keepAliveIntervalUs: 75_000_000,

@@ -132,6 +132,10 @@ export class Connection implements WindowState, CongestionState {
   rcvNxt = 0;
   /** Right edge of the window as advertised: it never moves left. */
   rcvAdv = 0;
+  /** Most that is advertised for now: grows by twice what arrives, up to the buffer (Linux: rcv_ssthresh). */
+  rcvGrown = 0xffff;
+  /** The application has read since the last output: the window may be worth telling. */
+  hasRead = false;
   /** Rcv.Wind.Shift. */
   rcvWndShift = 0;
   readonly rcv: ReceiveQueue;
@@ -154,6 +158,12 @@ export class Connection implements WindowState, CongestionState {
   timestampsOk = false;
   sackOk = false;
   windowScaleOk = false;
+  /** ECN was agreed on; ECE is to be echoed; CWR is to go with the next new data (RFC 3168 section 6.1). */
+  ecnOk = false;
+  ecnEcho = false;
+  ecnReduced = false;
+  /** Segments that came marked CE. */
+  deliveredCeIn = 0;
   /** TS.Recent and when it was taken. */
   tsRecent = 0;
   tsRecentUs = 0;

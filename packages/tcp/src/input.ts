@@ -3,6 +3,7 @@ import { challengeAck, failsPaws, inWindow, noteDuplicate, noteTimestamp } from 
 import { processAck } from './ack.ts';
 import { abort, enterTimeWait, finish, limitFinWait2, restartTimeWait } from './close.ts';
 import { type Connection, EVENT_CONNECT, EVENT_END, EVENT_READABLE } from './connection.ts';
+import { negotiateEcn, receiveEcn } from './ecn.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { sendAck, sendSyn } from './output.ts';
 import { stopTimer } from './retransmit-timer.ts';
@@ -20,6 +21,7 @@ import {
   SYN_SENT,
   TIME_WAIT,
 } from './state.ts';
+import { growWindow } from './window.ts';
 import { ACK, FIN, RST, SYN } from './wire.ts';
 
 /** What the layer must do with a segment after the connection has looked at it. */
@@ -65,6 +67,7 @@ function arrivesInSynSent(c: Connection, segment: Segment, packet: Packet): numb
   c.irs = segment.seq;
   c.rcvNxt = (segment.seq + 1) | 0;
   takeSynOptions(c, segment);
+  negotiateEcn(c, segment);
   c.rcv.start(c.rcvNxt);
   c.rcvAdv = c.rcvNxt;
   c.sndWl1 = segment.seq;
@@ -191,6 +194,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
     return DONE;
   }
   noteTimestamp(c, segment);
+  receiveEcn(c, segment);
   if (c.finSent && c.sndUna === c.sndNxt) finAcknowledged(c);
   // A closed connection must not be handed data that nobody will read (SHLD-3, section 3.6.1).
   if (segment.bytes > 0 && c.orphaned && seqGt((segment.seq + segment.bytes) | 0, c.rcvNxt)) {
@@ -324,6 +328,7 @@ function takeText(c: Connection, segment: Segment, packet: Packet): void {
     tcp.stats.TCPRcvQDrop++;
     return;
   }
+  growWindow(c, bytes);
   if (seq === c.rcvNxt) {
     const hadRanges = rcv.rangeCount > 0;
     rcv.insert(seq, packet, offset, bytes);

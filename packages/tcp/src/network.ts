@@ -15,6 +15,8 @@ export interface TcpPath {
    * the layer is called when it has. A reserved buffer must be sent before the next is reserved.
    */
   reserve(tcpBytes: number): number;
+  /** Acknowledged data shows that the next hop hears us (RFC 1122 section 2.3.2.1: spares ARP a probe). */
+  confirm(): void;
   /** Sends what was reserved. @param tos of the IP header (ECN bits included). */
   send(tcpBytes: number, tos: number): void;
 }

@@ -2,6 +2,7 @@ import { foldSum } from '@qanat/bytes';
 import { NEVER } from '@qanat/clock';
 import type { Connection } from './connection.ts';
 import { ackDue } from './delayed-ack.ts';
+import { ecnCodepoint, segmentEcnFlags, synEcnFlags } from './ecn.ts';
 import { scheduleLossProbe } from './loss-probe.ts';
 import {
   OPT_NOP,
@@ -54,7 +55,8 @@ export function output(c: Connection): void {
   const state = c.state;
   if (maySend(state)) sendData(c);
   if (state !== SYN_SENT && state !== SYN_RECEIVED) {
-    if (c.ackNow || (c.lastAckSent !== c.rcvNxt && ackDue(c)) || windowWorthTelling(c)) sendAck(c);
+    if (c.ackNow || (c.lastAckSent !== c.rcvNxt && ackDue(c)) || (c.hasRead && windowWorthTelling(c))) sendAck(c);
+    c.hasRead = false;
   }
   c.rearm();
 }
@@ -248,6 +250,8 @@ export function sendSegment(
   const view = memory.view;
   const ack = c.rcvNxt;
   const window = chooseWindow(c);
+  const newData = bytes > 0 && !retransmission;
+  flags |= segmentEcnFlags(c, newData);
   const offsetFlags = (header << 10) | flags;
   view.setInt32(addr + TCP_SRC_PORT, (c.localPort << 16) | c.remotePort);
   view.setInt32(addr + TCP_SEQ, seq);
@@ -280,7 +284,8 @@ export function sendSegment(
     // TCP_URGENT is written in the same word, as zero.
     view.setInt32(addr + TCP_CHECKSUM, (~foldSum(sum) & 0xffff) << 16);
   }
-  path.send(header + bytes, 0);
+  path.send(header + bytes, (c.config.tos & ~3) | ecnCodepoint(c, newData));
+  if (newData) c.ecnReduced = false;
   acknowledged(c);
   tcp.stats.OutSegs++;
   c.segsOut++;
@@ -359,7 +364,7 @@ export function sendSyn(c: Connection, again: boolean): void {
     return;
   }
   const view = memory.view;
-  const flags = reply ? SYN | ACK : SYN;
+  const flags = (reply ? SYN | ACK : SYN) | synEcnFlags(c, reply);
   const ack = reply ? c.rcvNxt : 0;
   const free = c.rcv.free;
   const window = Math.min(free, 0xffff);
@@ -370,7 +375,7 @@ export function sendSyn(c: Connection, again: boolean): void {
   view.setInt32(addr + TCP_CHECKSUM, 0);
   writeSynOptions(memory, addr + TCP_HEADER_BYTES, options);
   finishChecksum(c, addr, header);
-  path.send(header, 0);
+  path.send(header, c.config.tos & ~3);
   if (reply) {
     const edge = (c.rcvNxt + window) | 0;
     if (seqGt(edge, c.rcvAdv)) c.rcvAdv = edge;

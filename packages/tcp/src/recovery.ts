@@ -18,6 +18,8 @@ export const ACK_DUPLICATE = 4;
 export const ACK_DSACK = 8;
 /** It acknowledged or SACKed a segment above the recovery point's data that was sent only once. */
 export const ACK_ORIGINAL = 16;
+/** It echoes congestion (ECE). */
+export const ACK_ECE = 32;
 
 /**
  * The congestion state machine: what an acknowledgment means for loss recovery and for cwnd.
@@ -37,7 +39,7 @@ export function onAcknowledgment(
   if (!c.sackOk) delivered += emulateSack(c, acked, (what & ACK_DUPLICATE) !== 0);
   const lostBefore = rtx.lostOut;
 
-  if (c.caState !== CA_OPEN || (what & ACK_ADVANCED) === 0 || rtx.sackedOut > 0 || what & ACK_DSACK) {
+  if (c.caState !== CA_OPEN || (what & ACK_ADVANCED) === 0 || rtx.sackedOut > 0 || what & (ACK_DSACK | ACK_ECE)) {
     advanceState(c, segment, what);
   }
   if (c.caState === CA_CWR || c.caState === CA_RECOVERY) {
@@ -85,6 +87,7 @@ function advanceState(c: Connection, segment: Segment, what: number): void {
     enterRecovery(c);
     return;
   }
+  if (what & ACK_ECE) enterCwr(c);
   if (c.caState !== CA_CWR) c.caState = rtx.sackedOut > 0 ? CA_DISORDER : CA_OPEN;
 }
 
@@ -202,6 +205,7 @@ export function enterRecovery(c: Connection): void {
     rememberForUndo(c);
     c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
     startReduction(c);
+    c.ecnReduced = c.ecnOk;
   }
   c.caState = CA_RECOVERY;
   c.retransmitHint = c.sndUna;
@@ -238,6 +242,7 @@ export function enterLoss(c: Connection): void {
   rtx.markAllLost();
   if (c.config.congestion !== 'none') c.cwnd = 1;
   c.caState = CA_LOSS;
+  c.ecnReduced = c.ecnOk;
   c.recoveryPoint = c.sndNxt;
   c.retransmitHint = c.sndUna;
   c.lossMarked = c.sndUna;
@@ -257,6 +262,7 @@ export function enterCwr(c: Connection): void {
   c.recoveryPoint = c.sndNxt;
   c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
   startReduction(c);
+  c.ecnReduced = true;
   c.caState = CA_CWR;
 }
 

@@ -22,10 +22,12 @@ export class Segment {
   /** SEG.LEN: payload, SYN and FIN. */
   len = 0;
   arrivedUs = 0;
+  /** TOS byte of the packet it came in. */
+  tos = 0;
   readonly options = new ParsedOptions();
 
   /** Reads a segment of `length` bytes with its header at `addr`; the caller has checked `headerFits`. */
-  parse(memory: Memory, addr: number, length: number, src: number, dst: number, arrivedUs: number): void {
+  parse(memory: Memory, addr: number, length: number, src: number, dst: number, tos: number, arrivedUs: number): void {
     const view = memory.view;
     this.src = src;
     this.dst = dst;
@@ -41,6 +43,7 @@ export class Segment {
     this.bytes = length - header;
     this.len = this.bytes + (flags & (SYN | FIN) ? (flags & SYN ? 1 : 0) + (flags & FIN) : 0);
     this.arrivedUs = arrivedUs;
+    this.tos = tos;
     this.options.parse(memory, addr, header);
   }
 }

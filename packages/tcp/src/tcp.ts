@@ -13,6 +13,7 @@ import {
   type TcpContext,
 } from './connection.ts';
 import { Demux } from './demux.ts';
+import { negotiateEcn } from './ecn.ts';
 import { ANSWER_RST, OPEN_AGAIN, segmentArrives, takeSynOptions } from './input.ts';
 import { IsnGenerator } from './isn.ts';
 import { Listener, type OnConnection } from './listener.ts';
@@ -115,9 +116,9 @@ export class Tcp implements TcpContext {
 
   /**
    * A segment has come; `packet` stands at its TCP header, and IP has checked the addresses (unicast both, ours here).
-   * Call within beginBatch/endBatch.
+   * Call within beginBatch/endBatch. @param tos of the IP header, ECN bits included.
    */
-  input(packet: Packet, src: number, dst: number): void {
+  input(packet: Packet, src: number, dst: number, tos = 0): void {
     const { memory, stats } = this;
     const segment = this.#segment;
     stats.InSegs++;
@@ -130,7 +131,7 @@ export class Tcp implements TcpContext {
       stats.InErrs++;
       return;
     }
-    segment.parse(memory, packet.addr, packet.len, src, dst, packet.arrivedUs);
+    segment.parse(memory, packet.addr, packet.len, src, dst, tos, packet.arrivedUs);
     const c = this.#connections.find(dst, segment.dstPort, src, segment.srcPort);
     if (c === undefined) {
       this.#arrivesWithoutConnection(segment, packet);
@@ -363,6 +364,7 @@ export class Tcp implements TcpContext {
     c.sndWnd = segment.window;
     c.maxSndWnd = Math.max(segment.window, 1);
     takeSynOptions(c, segment);
+    negotiateEcn(c, segment);
     stats.PassiveOpens++;
     sendSyn(c, false);
     c.rtoAtUs = this.nowUs + c.rtoUs;

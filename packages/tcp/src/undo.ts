@@ -57,5 +57,6 @@ export function undo(c: Connection, unmark: boolean): void {
     c.cc.onUndo(c);
   }
   c.undoPossible = false;
+  c.ecnReduced = false;
   c.cwndLimited = true;
 }

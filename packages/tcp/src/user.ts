@@ -59,6 +59,7 @@ function afterRead(c: Connection, bytes: number): number {
     if (c.state === CLOSED) {
       if (c.rcv.readable === 0) c.rcv.release();
     } else {
+      c.hasRead = true;
       c.tcp.touch(c);
     }
   }

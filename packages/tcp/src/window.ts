@@ -1,21 +1,35 @@
 import type { Connection } from './connection.ts';
 import { seqDiff, seqGt } from './seq.ts';
 
-/** Whether the application has read so much that the peer should hear of it. */
+/**
+ * Whether the application has read so much that the peer should hear of it without waiting for more data: as Linux
+ * has it, when the window would at least double (and grow by a segment or half the buffer, RFC 9293 section 3.8.6.2.2).
+ */
 export function windowWorthTelling(c: Connection): boolean {
   const { rcv } = c;
-  const grown = rcv.free - seqDiff(c.rcvAdv, c.rcvNxt);
-  if (grown <= 0 || c.finReceived) return false;
-  const half = rcv.limit >>> 1;
-  const twoSegments = 2 * c.rcvMss;
-  return grown >= Math.min(half, twoSegments);
+  const current = seqDiff(c.rcvAdv, c.rcvNxt);
+  const free = freeWindow(c);
+  if (c.finReceived || free < 2 * current) return false;
+  return free - current >= Math.min(rcv.limit >>> 1, c.rcvMss);
+}
+
+/** Room for the peer's data, as far as the window has grown. */
+function freeWindow(c: Connection): number {
+  const free = c.rcv.free;
+  return free < c.rcvGrown ? free : c.rcvGrown;
+}
+
+/** Data has arrived: the peer uses the window, so it may be larger. */
+export function growWindow(c: Connection, bytes: number): void {
+  if (c.rcvGrown >= c.rcv.limit) return;
+  c.rcvGrown += 2 * (bytes > c.rcvMss ? bytes : c.rcvMss);
 }
 
 /** The window field to advertise; moves the right edge (RFC 9293 section 3.8.6.2.2: never left, not in silly steps). */
 export function chooseWindow(c: Connection): number {
   const rcv = c.rcv;
   const current = seqDiff(c.rcvAdv, c.rcvNxt);
-  const free = rcv.free;
+  const free = freeWindow(c);
   const half = rcv.limit >>> 1;
   const step = Math.min(half, c.rcvMss);
   const shift = c.rcvWndShift;
