@@ -1,5 +1,5 @@
 import { type CongestionControl, type CongestionState, slowStart } from './congestion-control.ts';
-import { seqGeq } from './seq.ts';
+import { HyStart } from './hystart.ts';
 
 /** RFC 9438 section 4.1: C in segments per second cubed. */
 const C = 0.4;
@@ -9,12 +9,6 @@ const BETA = 717 / 1024;
 const ALPHA = (3 * (1 - BETA)) / (1 + BETA);
 /** While no W_max is known, at least one segment per this many acknowledged (Linux: cnt is clamped to 20). */
 const SEGMENTS_PER_GROWTH_UNKNOWN = 20;
-
-/** HyStart by delay, as Linux has it: leave slow start when the round trip grows by an eighth (4 ms to 16 ms). */
-const HYSTART_MIN_CWND = 16;
-const HYSTART_MIN_SAMPLES = 8;
-const HYSTART_DELAY_MIN_US = 4_000;
-const HYSTART_DELAY_MAX_US = 16_000;
 
 /** CUBIC, RFC 9438. */
 export class Cubic implements CongestionControl {
@@ -28,25 +22,18 @@ export class Cubic implements CongestionControl {
   #wEst = 0;
   /** Fraction of a segment by which the window is to grow. */
   #credit = 0;
-  /** End of the current round in sequence space (HyStart). */
-  #roundEnd = 0;
-  #roundRttUs = Number.POSITIVE_INFINITY;
-  #roundSamples = 0;
-  #foundExit = false;
+  readonly #hystart = new HyStart();
   #delayMinUs = Number.POSITIVE_INFINITY;
 
   start(s: CongestionState): void {
     this.#reset();
-    this.#startRound(s);
+    this.#hystart.start(s);
   }
 
   onAck(s: CongestionState, acked: number, rttUs: number, nowUs: number): void {
-    if (rttUs > 0) {
-      if (rttUs < this.#delayMinUs) this.#delayMinUs = rttUs;
-      if (!this.#foundExit && s.cwnd < s.ssthresh) this.#hystart(s, rttUs);
-    }
+    if (rttUs > 0 && rttUs < this.#delayMinUs) this.#delayMinUs = rttUs;
     if (s.cwnd < s.ssthresh) {
-      acked = slowStart(s, acked);
+      acked = slowStart(s, this.#hystart.onAck(s, acked, rttUs));
       if (acked === 0) return;
     }
     this.#avoid(s, acked, nowUs);
@@ -61,11 +48,11 @@ export class Cubic implements CongestionControl {
 
   onTimeout(s: CongestionState): void {
     this.#reset();
-    this.#startRound(s);
+    this.#hystart.start(s);
   }
 
   onIdle(_s: CongestionState, idleUs: number): void {
-    // The curve must not run on while nothing was sent (RFC 9438 section 4.2.. as Linux: shift the epoch).
+    // The curve must not run on while nothing was sent (RFC 9438 section 5.8, as Linux: the epoch shifts).
     if (this.#epochUs > 0) this.#epochUs += idleUs;
   }
 
@@ -77,7 +64,6 @@ export class Cubic implements CongestionControl {
     this.#wMax = 0;
     this.#epochUs = 0;
     this.#credit = 0;
-    this.#foundExit = false;
     this.#delayMinUs = Number.POSITIVE_INFINITY;
   }
 
@@ -110,27 +96,6 @@ export class Cubic implements CongestionControl {
       const whole = Math.floor(this.#credit);
       this.#credit -= whole;
       s.cwnd += whole;
-    }
-  }
-
-  #startRound(s: CongestionState): void {
-    this.#roundEnd = s.sndNxt;
-    this.#roundRttUs = Number.POSITIVE_INFINITY;
-    this.#roundSamples = 0;
-  }
-
-  #hystart(s: CongestionState, rttUs: number): void {
-    if (seqGeq(s.sndUna, this.#roundEnd)) this.#startRound(s);
-    if (this.#roundSamples < HYSTART_MIN_SAMPLES) {
-      this.#roundSamples++;
-      if (rttUs < this.#roundRttUs) this.#roundRttUs = rttUs;
-      return;
-    }
-    if (s.cwnd < HYSTART_MIN_CWND) return;
-    const threshold = Math.min(Math.max(this.#delayMinUs / 8, HYSTART_DELAY_MIN_US), HYSTART_DELAY_MAX_US);
-    if (this.#roundRttUs > this.#delayMinUs + threshold) {
-      this.#foundExit = true;
-      s.ssthresh = s.cwnd;
     }
   }
 }
