@@ -126,7 +126,8 @@ export function takeSynOptions(c: Connection, segment: Segment): void {
 
 /** The handshake is complete. */
 function establish(c: Connection): void {
-  c.state = ESTABLISHED;
+  // The user may have shut down already: the FIN follows now.
+  c.state = c.finQueued ? FIN_WAIT_1 : ESTABLISHED;
   stopTimer(c);
   c.backoff = 0;
   c.retries = 0;
@@ -265,7 +266,6 @@ function acknowledgesSyn(c: Connection, segment: Segment): void {
   c.sndWl2 = segment.ack;
   if (c.synRetries === 0) c.rtt.sample(segment.arrivedUs - c.lastSentUs);
   establish(c);
-  if (c.finQueued) c.state = FIN_WAIT_1;
 }
 
 function arrivesInTimeWait(c: Connection, segment: Segment): number {

@@ -1,5 +1,5 @@
 import { addSum, type Memory, PACKET_DATA_VALIDATED, type Packet, type PageAllocator, swapSum } from '@qanat/bytes';
-import type { Clock, Random, TimerQueue } from '@qanat/clock';
+import { type Clock, type Random, Timer, type TimerQueue } from '@qanat/clock';
 import { pseudoHeaderSum } from '@qanat/ipv4';
 import { abort, finish } from './close.ts';
 import type { TcpConfig } from './config.ts';
@@ -78,6 +78,9 @@ export class Tcp implements TcpContext {
   /** Connections that wait for room in a device, in the order in which they were refused. */
   #blocked: Connection[] = [];
   #inBatch = false;
+  /** Connections whose users are to be told what they caused themselves, once their call has returned. */
+  #untold: Connection[] = [];
+  readonly #tellTimer = new Timer(() => this.#tellUntold());
   #portOffset: number;
 
   constructor(options: TcpLayerOptions) {
@@ -148,6 +151,11 @@ export class Tcp implements TcpContext {
 
   /** The batch is over: events are told, then everything that may be sent goes out, then devices publish it. */
   endBatch(): void {
+    this.#work(true);
+  }
+
+  /** @param tell whether users may be called back: not from within their own calls. */
+  #work(tell: boolean): void {
     this.#inBatch = true;
     const touched = this.#touched;
     let turns = 0;
@@ -155,7 +163,10 @@ export class Tcp implements TcpContext {
       const c = touched[this.#touchedHead]!;
       touched[this.#touchedHead++] = undefined;
       c.touched = false;
-      if (c.events !== 0) this.#tell(c);
+      if (c.events !== 0) {
+        if (tell) this.#tell(c);
+        else this.#untold.push(c);
+      }
       if (c.state !== CLOSED && c.state !== SYN_SENT && !c.txBlocked) output(c);
       else if (c.state !== CLOSED) c.rearm();
     }
@@ -163,6 +174,7 @@ export class Tcp implements TcpContext {
       this.#touchedHead = 0;
       this.#touchedTail = 0;
     }
+    if (this.#untold.length > 0 && !this.#tellTimer.armed) this.timers.arm(this.#tellTimer, this.nowUs);
     this.#inBatch = false;
     this.#network.flush();
   }
@@ -282,7 +294,7 @@ export class Tcp implements TcpContext {
   userDone(): void {
     if (this.#inBatch) return;
     this.nowUs = this.#clock.now();
-    this.endBatch();
+    this.#work(false);
   }
 
   /** Ends everything at once, without a word to anybody. */
@@ -298,6 +310,8 @@ export class Tcp implements TcpContext {
       finish(c, 'ECONNABORTED');
     }
     this.#blocked = [];
+    this.#untold = [];
+    this.timers.cancel(this.#tellTimer);
   }
 
   // --- TcpContext ----------------------------------------------------------------------------------------------
@@ -413,6 +427,14 @@ export class Tcp implements TcpContext {
     path.send(TCP_HEADER_BYTES, 0);
     this.stats.OutRsts++;
     this.stats.OutSegs++;
+  }
+
+  #tellUntold(): void {
+    this.beginBatch();
+    const untold = this.#untold;
+    this.#untold = [];
+    for (const c of untold) this.touch(c);
+    this.endBatch();
   }
 
   #tell(c: Connection): void {

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import type { Flow } from '../src/index.ts';
+import { createPair } from './pair.ts';
+
+const SECOND = 1_000_000;
+
+/** What `pnpm sim` has found, each made as small as it gets and named after its cause. */
+describe('found by simulation', () => {
+  it('a shutdown before the connection is established sends its FIN once it is', () => {
+    const pair = createPair();
+    let ended = false;
+    pair.b.listen({
+      port: 1,
+      onFlow: (flow) => {
+        flow.onEnd = () => {
+          ended = true;
+          flow.close();
+        };
+      },
+    });
+    const flow = pair.a.connect({ host: pair.addressB, port: 1 });
+    flow.shutdown();
+    flow.onEnd = () => flow.close();
+    pair.time.run(SECOND);
+    expect(ended).toBe(true);
+    expect(flow.state).toBe('TIME-WAIT');
+    pair.time.run();
+    expect(pair.a.tcp.connectionCount + pair.b.tcp.connectionCount).toBe(0);
+  });
+
+  it('no callback comes from within a call of the user', () => {
+    const pair = createPair();
+    let peer: Flow | undefined;
+    pair.b.listen({ port: 1, onFlow: (flow) => (peer = flow) });
+    const flow = pair.a.connect({ host: pair.addressB, port: 1 });
+    pair.time.run(SECOND);
+    const told: string[] = [];
+    flow.onClose = () => told.push('a');
+    peer!.onClose = () => told.push('b');
+    flow.reset();
+    expect(told).toEqual([]);
+    pair.time.run();
+    expect(told).toEqual(['a', 'b']);
+  });
+});
