@@ -48,6 +48,8 @@ export interface TcpConfig {
   readonly dsack: boolean;
   /** ECN, RFC 3168: ask for it (on), take it when asked (passive), never (off) [tcp_ecn 1, 2, 0]. */
   readonly ecn: 'off' | 'passive' | 'on';
+  /** Answer SYNs beyond the backlog with cookies [tcp_syncookies]. */
+  readonly synCookies: boolean;
   /** TOS byte of what is sent; its two ECN bits are TCP's (IP_TOS). */
   readonly tos: number;
   /** Keepalive probes (off by default: MUST-25). */
@@ -94,6 +96,7 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   frto: true,
   dsack: true,
   ecn: 'passive',
+  synCookies: true,
   tos: 0,
   keepAlive: false,
   keepAliveIdleUs: 7_200_000_000,

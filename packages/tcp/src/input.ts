@@ -264,7 +264,7 @@ function acknowledgesSyn(c: Connection, segment: Segment): void {
   c.maxSndWnd = Math.max(c.maxSndWnd, c.sndWnd);
   c.sndWl1 = segment.seq;
   c.sndWl2 = segment.ack;
-  if (c.synRetries === 0) c.rtt.sample(segment.arrivedUs - c.lastSentUs);
+  if (c.synRetries === 0 && c.lastSentUs > 0) c.rtt.sample(segment.arrivedUs - c.lastSentUs);
   establish(c);
 }
 

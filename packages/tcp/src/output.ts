@@ -1,9 +1,11 @@
 import { foldSum } from '@qanat/bytes';
 import { NEVER } from '@qanat/clock';
+import type { TcpConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import { ackDue } from './delayed-ack.ts';
 import { ecnCodepoint, segmentEcnFlags, synEcnFlags } from './ecn.ts';
 import { scheduleLossProbe } from './loss-probe.ts';
+import type { TcpPath } from './network.ts';
 import {
   OPT_NOP,
   OPT_SACK,
@@ -350,7 +352,7 @@ export function sendSyn(c: Connection, again: boolean): void {
   const memory = tcp.memory;
   const reply = c.state === SYN_RECEIVED;
   const options = tcp.synOptions;
-  options.mss = announcedMss(c);
+  options.mss = announcedMssFor(c.config, c.path);
   // A SYN-ACK mirrors what was offered; simultaneous open repeats our own offer.
   options.windowShift = c.config.windowScaling && (!reply || !c.passive || c.windowScaleOk) ? c.rcvWndShift : -1;
   options.sackPermitted = reply && c.passive ? c.sackOk : c.config.sack;
@@ -401,10 +403,10 @@ function finishChecksum(c: Connection, addr: number, bytes: number): void {
   view.setUint16(addr + TCP_URGENT, 0);
 }
 
-/** The MSS we announce: what the path lets us receive, RFC 6691 (options are not subtracted). */
-export function announcedMss(c: Connection): number {
-  const fromPath = c.path.mtu - 40;
-  return c.config.mss > 0 && c.config.mss < fromPath ? c.config.mss : fromPath;
+/** The MSS to announce: what the path lets us receive, RFC 6691 (options are not subtracted). */
+export function announcedMssFor(config: TcpConfig, path: TcpPath): number {
+  const fromPath = path.mtu - 40;
+  return config.mss > 0 && config.mss < fromPath ? config.mss : fromPath;
 }
 
 /** Ends a connection with <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>. */

@@ -38,6 +38,9 @@ export class TcpStats {
   DelayedACKLost = 0;
   ListenOverflows = 0;
   ListenDrops = 0;
+  SyncookiesSent = 0;
+  SyncookiesRecv = 0;
+  SyncookiesFailed = 0;
   TCPKeepAlive = 0;
   TCPWinProbe = 0;
   TCPPureAcks = 0;

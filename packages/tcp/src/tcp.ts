@@ -3,29 +3,21 @@ import { type Clock, type Random, Timer, type TimerQueue } from '@qanat/clock';
 import { pseudoHeaderSum } from '@qanat/ipv4';
 import { abort, finish } from './close.ts';
 import type { TcpConfig } from './config.ts';
-import {
-  Connection,
-  EVENT_CLOSE,
-  EVENT_CONNECT,
-  EVENT_END,
-  EVENT_READABLE,
-  EVENT_WRITABLE,
-  type TcpContext,
-} from './connection.ts';
+import { Connection, EVENT_CLOSE, EVENT_CONNECT, EVENT_END, EVENT_READABLE, EVENT_WRITABLE } from './connection.ts';
 import { Demux } from './demux.ts';
-import { negotiateEcn } from './ecn.ts';
-import { ANSWER_RST, OPEN_AGAIN, segmentArrives, takeSynOptions } from './input.ts';
+import { ANSWER_RST, OPEN_AGAIN, segmentArrives } from './input.ts';
 import { IsnGenerator } from './isn.ts';
-import { Listener, type OnConnection } from './listener.ts';
+import type { Listener, OnConnection } from './listener.ts';
 import type { TcpNetwork, TcpPath } from './network.ts';
 import type { SynOptions } from './options.ts';
 import { output, sendSyn } from './output.ts';
+import { type PassiveContext, PassiveOpen } from './passive-open.ts';
 import { Segment } from './segment.ts';
 import { seqGeq, seqLt } from './seq.ts';
 import { CLOSED, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
 import { TcpStats } from './stats.ts';
 import { runTimers } from './timers.ts';
-import { ACK, headerFits, RST, SYN, TCP_HEADER_BYTES } from './wire.ts';
+import { headerFits } from './wire.ts';
 
 /** RFC 6335: ephemeral ports, Linux's part of the range. */
 const EPHEMERAL_FIRST = 32768;
@@ -49,7 +41,7 @@ export interface TcpLayerOptions {
  * The TCP of one host: all its connections and listeners. Segments and time come in, segments and events go out; it
  * never waits. Work is done in batches: `input` for each segment, then `endBatch` once.
  */
-export class Tcp implements TcpContext {
+export class Tcp implements PassiveContext {
   readonly memory: Memory;
   readonly pages: PageAllocator;
   readonly timers: TimerQueue;
@@ -69,7 +61,7 @@ export class Tcp implements TcpContext {
   readonly #random: Random;
   readonly #isn: IsnGenerator;
   readonly #connections = new Demux();
-  readonly #listeners = new Map<number, Listener[]>();
+  readonly #passive: PassiveOpen;
   readonly #segment = new Segment();
   /** Connections with something to do at the end of the batch: a queue in an array that keeps its room. */
   readonly #touched: (Connection | undefined)[] = [];
@@ -92,6 +84,11 @@ export class Tcp implements TcpContext {
     this.clockResolutionUs = options.clock.resolutionUs;
     this.#random = options.random;
     this.#isn = new IsnGenerator(options.random.u32(), options.random.u32());
+    this.#passive = new PassiveOpen(
+      this,
+      options.network,
+      new IsnGenerator(options.random.u32(), options.random.u32()),
+    );
     this.#portOffset = options.random.u32() & 0xffff;
     this.nowUs = options.clock.now();
   }
@@ -137,15 +134,15 @@ export class Tcp implements TcpContext {
     segment.parse(memory, packet.addr, packet.len, src, dst, tos, packet.arrivedUs);
     const c = this.#connections.find(dst, segment.dstPort, src, segment.srcPort);
     if (c === undefined) {
-      this.#arrivesWithoutConnection(segment, packet);
+      this.#passive.arrives(segment, packet);
       return;
     }
     const answer = segmentArrives(c, segment, packet);
     if (answer === ANSWER_RST) {
-      this.#answerReset(segment);
+      this.#passive.answerReset(segment);
     } else if (answer === OPEN_AGAIN) {
       finish(c, undefined);
-      this.#arrivesWithoutConnection(segment, packet);
+      this.#passive.arrives(segment, packet);
     }
   }
 
@@ -238,7 +235,7 @@ export class Tcp implements TcpContext {
       if (old !== undefined) return 'EADDRINUSE';
     }
     const c = new Connection(this, config, path, local, localPort, remote, remotePort);
-    this.#open(c);
+    this.open(c);
     c.state = SYN_SENT;
     this.stats.ActiveOpens++;
     sendSyn(c, false);
@@ -256,26 +253,12 @@ export class Tcp implements TcpContext {
     config: TcpConfig,
     onConnection: OnConnection,
   ): Listener | undefined {
-    const there = this.#listeners.get(port) ?? [];
-    for (const other of there) {
-      if (other.address === address || other.address === 0 || address === 0) return undefined;
-    }
-    const listener = new Listener(address, port, backlog, config, onConnection);
-    this.#listeners.set(port, [...there, listener]);
-    return listener;
+    return this.#passive.listen(address, port, backlog, config, onConnection);
   }
 
   /** Stops listening; what is half open is reset. */
   unlisten(listener: Listener): void {
-    if (listener.closed) return;
-    listener.closed = true;
-    const rest = (this.#listeners.get(listener.port) ?? []).filter((other) => other !== listener);
-    if (rest.length > 0) this.#listeners.set(listener.port, rest);
-    else this.#listeners.delete(listener.port);
-    for (const c of listener.takeHalfOpen()) {
-      c.parent = undefined;
-      abort(c, undefined, true);
-    }
+    this.#passive.unlisten(listener);
     this.userDone();
   }
 
@@ -285,7 +268,7 @@ export class Tcp implements TcpContext {
     const start = this.#random.u32() % count;
     for (let i = 0; i < count; i++) {
       const port = EPHEMERAL_FIRST + ((start + i) % count);
-      if (!this.#listeners.has(port)) return port;
+      if (!this.#passive.isListening(port)) return port;
     }
     return 0;
   }
@@ -299,10 +282,7 @@ export class Tcp implements TcpContext {
 
   /** Ends everything at once, without a word to anybody. */
   close(): void {
-    for (const list of [...this.#listeners.values()]) {
-      for (const listener of list) listener.closed = true;
-    }
-    this.#listeners.clear();
+    this.#passive.close();
     for (const c of this.#connections) {
       c.parent = undefined;
       c.user = undefined;
@@ -340,56 +320,12 @@ export class Tcp implements TcpContext {
     this.endBatch();
   }
 
-  // --- LISTEN and CLOSED ---------------------------------------------------------------------------------------
+  // --- PassiveContext ------------------------------------------------------------------------------------------
 
-  /** Sections 3.10.7.1 and 3.10.7.2. */
-  #arrivesWithoutConnection(segment: Segment, packet: Packet): void {
-    const { flags } = segment;
-    if (flags & RST) return;
-    const listener = this.#listenerFor(segment.dst, segment.dstPort);
-    if (listener === undefined || flags & ACK) {
-      this.#answerReset(segment);
-      return;
-    }
-    if (flags & SYN) this.#synArrives(listener, segment, packet);
-  }
-
-  #synArrives(listener: Listener, segment: Segment, packet: Packet): void {
-    const { stats } = this;
-    if (listener.full || listener.waiting > listener.backlog) {
-      // Silently: the peer tries again (MUST-... of Linux: no RST on overflow).
-      if (listener.waiting > listener.backlog) stats.ListenOverflows++;
-      stats.ListenDrops++;
-      return;
-    }
-    const path = this.#network.path(segment.dst, segment.src);
-    if (path === undefined) return;
-    const c = new Connection(this, listener.config, path, segment.dst, segment.dstPort, segment.src, segment.srcPort);
-    c.passive = true;
-    c.parent = listener;
-    listener.add(c);
-    this.#open(c);
-    c.state = SYN_RECEIVED;
-    c.irs = segment.seq;
-    c.rcvNxt = (segment.seq + 1) | 0;
-    c.rcvAdv = c.rcvNxt;
-    c.rcv.start(c.rcvNxt);
-    c.sndWl1 = segment.seq;
-    c.sndWnd = segment.window;
-    c.maxSndWnd = Math.max(segment.window, 1);
-    takeSynOptions(c, segment);
-    negotiateEcn(c, segment);
-    stats.PassiveOpens++;
-    sendSyn(c, false);
-    c.rtoAtUs = this.nowUs + c.rtoUs;
-    c.rearm();
-    void packet;
-  }
-
-  #open(c: Connection): void {
+  open(c: Connection): void {
     const { localAddress: local, remoteAddress: remote, localPort, remotePort } = c;
     c.iss = this.#isn.isn(local, localPort, remote, remotePort, this.nowUs);
-    c.tsOffset = this.#isn.hash(remote, local, ((remotePort << 16) | localPort) ^ 0x7453_7453);
+    c.tsOffset = this.timestampOffset(local, localPort, remote, remotePort);
     c.sndUna = c.iss;
     c.sndNxt = (c.iss + 1) | 0;
     c.snd.start(c.sndNxt);
@@ -398,35 +334,8 @@ export class Tcp implements TcpContext {
     this.#connections.add(c);
   }
 
-  #listenerFor(address: number, port: number): Listener | undefined {
-    const list = this.#listeners.get(port);
-    if (list === undefined) return undefined;
-    for (const listener of list) {
-      if (listener.address === address || listener.address === 0) return listener;
-    }
-    return undefined;
-  }
-
-  /** Section 3.10.7.1: <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>. */
-  #answerReset(segment: Segment): void {
-    const path = this.#network.path(segment.dst, segment.src);
-    if (path === undefined) return;
-    const addr = path.reserve(TCP_HEADER_BYTES);
-    if (addr === 0) return;
-    const hasAck = (segment.flags & ACK) !== 0;
-    const flags = hasAck ? RST : RST | ACK;
-    const { view, kernel } = this.memory;
-    view.setInt32(addr, (segment.dstPort << 16) | segment.srcPort);
-    view.setInt32(addr + 4, hasAck ? segment.ack : 0);
-    view.setInt32(addr + 8, hasAck ? 0 : (segment.seq + segment.len) | 0);
-    view.setInt32(addr + 12, ((TCP_HEADER_BYTES << 10) | flags) << 16);
-    view.setInt32(addr + 16, 0);
-    const pseudo = pseudoHeaderSum(segment.dst, segment.src, PROTOCOL_TCP, TCP_HEADER_BYTES);
-    const sum = addSum(pseudo, kernel.sum(addr, TCP_HEADER_BYTES));
-    view.setUint16(addr + 16, path.checksumOffload ? pseudo : ~sum & 0xffff);
-    path.send(TCP_HEADER_BYTES, 0);
-    this.stats.OutRsts++;
-    this.stats.OutSegs++;
+  timestampOffset(local: number, localPort: number, remote: number, remotePort: number): number {
+    return this.#isn.hash(remote, local, ((remotePort << 16) | localPort) ^ 0x7453_7453);
   }
 
   #tellUntold(): void {
@@ -456,7 +365,7 @@ export class Tcp implements TcpContext {
     for (let i = 0; i < count; i++) {
       const port = EPHEMERAL_FIRST + ((offset + this.#portOffset++) % count);
       const old = this.#connections.find(local, port, remote, remotePort);
-      if (old === undefined && !this.#listeners.has(port)) return port;
+      if (old === undefined && !this.#passive.isListening(port)) return port;
       if (old !== undefined && old.state === TIME_WAIT) continue;
     }
     return 0;
