@@ -42,4 +42,19 @@ describe('found by simulation', () => {
     pair.time.run();
     expect(told).toEqual(['a', 'b']);
   });
+
+  it('a buffer larger than the window field can say causes no window update for each read', () => {
+    const pair = createPair({}, { tcp: { windowScaling: false } });
+    let peer: Flow | undefined;
+    pair.b.listen({ port: 1, onFlow: (flow) => (peer = flow) });
+    const flow = pair.a.connect({ host: pair.addressB, port: 1 });
+    flow.onConnect = () => flow.write(new Uint8Array(60_000));
+    pair.time.run(SECOND);
+    const before = pair.b.stats().OutSegs;
+    const buffer = new Uint8Array(50);
+    for (let i = 0; i < 1000; i++) peer!.read(buffer);
+    expect(peer!.readable).toBe(10_000);
+    // 50 000 bytes of growth are worth an update per two segments.
+    expect(pair.b.stats().OutSegs - before).toBeLessThan(50_000 / 2896 + 1);
+  });
 });

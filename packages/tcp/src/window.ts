@@ -13,16 +13,15 @@ export function windowWorthTelling(c: Connection): boolean {
   return free - current >= Math.min(rcv.limit >>> 1, c.rcvMss);
 }
 
-/** Room for the peer's data, as far as the window has grown. */
+/** Room for the peer's data, as far as the window has grown and the window field can say. */
 function freeWindow(c: Connection): number {
-  const free = c.rcv.free;
-  return free < c.rcvGrown ? free : c.rcvGrown;
+  return Math.min(c.rcv.free, c.rcvGrown, 0xffff << c.rcvWndShift);
 }
 
 /** Data has arrived: the peer uses the window, so it may be larger. */
 export function growWindow(c: Connection, bytes: number): void {
   if (c.rcvGrown >= c.rcv.limit) return;
-  c.rcvGrown += 2 * (bytes > c.rcvMss ? bytes : c.rcvMss);
+  c.rcvGrown += 2 * Math.max(bytes, c.rcvMss);
 }
 
 /** The window field to advertise; moves the right edge (RFC 9293 section 3.8.6.2.2: never left, not in silly steps). */
