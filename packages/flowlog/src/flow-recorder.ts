@@ -171,8 +171,8 @@ export class FlowRecorder implements TcpObserver {
     words[at + 4] = window.backoff;
     words[at + 5] = saturate(window.sndWnd);
     words[at + 6] = saturate(window.rcvWnd);
-    words[at + 7] = saturate(window.cwnd);
-    words[at + 8] = saturate(window.ssthresh);
+    words[at + 7] = saturate(window.cwnd * window.mss);
+    words[at + 8] = saturate(window.ssthresh * window.mss);
     words[at + 9] = window.inRecovery ? 1 : 0;
     words[at + 10] = window.recoveryPoint;
   }

@@ -79,7 +79,9 @@ export interface WindowRecord {
   readonly backoff: number;
   readonly sndWnd: number;
   readonly rcvWnd: number;
+  /** In bytes, as in 2013. */
   readonly cwnd: number;
+  /** In bytes, 2^31-1 while no loss has set it. */
   readonly ssthresh: number;
   readonly inRecovery: boolean;
   readonly recoveryPoint: number;

@@ -12,7 +12,8 @@ const WINDOW: WindowState = {
   sndWnd: 6,
   rcvWnd: 7,
   cwnd: 8,
-  ssthresh: Number.POSITIVE_INFINITY,
+  ssthresh: 0x7fff_ffff,
+  mss: 1448,
   inRecovery: true,
   recoveryPoint: -11,
 };
@@ -83,7 +84,7 @@ describe('FlowRecorder', () => {
         backoff: 5,
         sndWnd: 6,
         rcvWnd: 7,
-        cwnd: 8,
+        cwnd: 8 * 1448,
         ssthresh: 0x7fff_ffff,
         inRecovery: true,
         recoveryPoint: 0xffff_fff5,

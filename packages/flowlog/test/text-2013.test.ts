@@ -62,8 +62,9 @@ describe('the 2013 text format', () => {
       backoff: 0,
       sndWnd: 262140,
       rcvWnd: 262140,
-      cwnd: 2920,
-      ssthresh: 262140,
+      cwnd: 2,
+      ssthresh: 100,
+      mss: 1460,
       inRecovery: false,
       recoveryPoint: 466434749,
     });
@@ -73,7 +74,7 @@ describe('the 2013 text format', () => {
         'Time=0.000000, Delay=0.000003, Op=TX, Kind=SEG, details=[466434749 452893865] \n',
         'Time=0.000205, Delay=0.000000, Op=RX, Kind=SEG, details=[452893865 466437667] \n',
         'Time=0.000207, Delay=0.000000, Op=WND, Kind=UPD, ',
-        'details=[466437667 466437667 466434749 452893865 0 262140 262140 2920 262140 0 466434749] \n',
+        'details=[466437667 466437667 466434749 452893865 0 262140 262140 2920 146000 0 466434749] \n',
         'Time=61.000000, Delay=1.500000, Op=TX, Kind=SEG, details=[4294967295 2147483648] \n',
       ].join(''),
     );

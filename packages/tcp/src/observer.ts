@@ -53,10 +53,12 @@ export interface WindowState {
   readonly sndWnd: number;
   /** RCV.WND in bytes, scaled. */
   readonly rcvWnd: number;
-  /** Congestion window in bytes. */
+  /** Congestion window in segments of `mss`. */
   readonly cwnd: number;
-  /** Slow start threshold in bytes. */
+  /** Slow start threshold in segments of `mss`. */
   readonly ssthresh: number;
+  /** Payload that fits one segment, in bytes. */
+  readonly mss: number;
   /** Whether a loss recovery is under way. */
   readonly inRecovery: boolean;
   /** SND.NXT at the start of the recovery: it ends when this is acknowledged (int32). */
