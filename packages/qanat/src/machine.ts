@@ -3,7 +3,14 @@ import type { PcapngOptions } from '@qanat/link';
 import type { BridgeStats } from '@qanat/netback';
 import * as dom0 from '@qanat/netback/dom0';
 import type { Image, KernelStats } from '@qanat/os';
-import { type ConsoleReader, type DomainExit, type DomainInfo, type Hypervisor, Toolstack } from '@qanat/xen';
+import {
+  ConfigError,
+  type ConsoleReader,
+  type DomainExit,
+  type DomainInfo,
+  type Hypervisor,
+  Toolstack,
+} from '@qanat/xen';
 import { type CaptureEnd, Dom0Client } from './dom0-service.ts';
 import { type DomainConfig, toXlConfig } from './domain-config.ts';
 import { DomainHandle } from './domain-handle.ts';
@@ -70,6 +77,7 @@ export class Machine {
         startPaused: cpus !== 'threads',
       });
     } catch (error) {
+      if (error instanceof ConfigError) throw new MachineError('ERR_INVALID_OPTION', `Dom0's ${error.message}`);
       const reason = error instanceof Error ? error.message : `${error}`;
       throw new MachineError('ERR_DOM0_DOWN', reason, { cause: error });
     }
@@ -105,20 +113,24 @@ export class Machine {
   }
 
   /**
-   * Runs until every domain but Dom0 has ended. When one throws, the others are shut down.
+   * Runs until domains have ended. When one throws, the others are shut down.
+   * @param names the domains to wait for; without any, all but Dom0.
    * @returns how each of them ended, by domid; look for `error`.
    * @throws MachineError ERR_DOM0_DOWN. @throws DeadlockError on virtual time, when all wait and nothing can come.
    */
-  async run(): Promise<DomainExit[]> {
+  async run(...names: string[]): Promise<DomainExit[]> {
     this.#checkAlive();
+    for (const name of names) if (!this.#handles.some((handle) => handle.name === name)) this.#toolstack.domain(name);
     this.#running = true;
     try {
       for (const { domid, state } of this.list()) if (state === 'paused') this.#toolstack.unpause(domid);
-      await this.#untilAllEnded();
+      await this.#untilEnded(names);
     } finally {
       this.#running = false;
     }
-    return this.#handles.flatMap(({ exit }) => (exit === undefined ? [] : [exit])).sort((a, b) => a.domid - b.domid);
+    return this.#handles
+      .flatMap(({ name, exit }) => (exit !== undefined && isNamed(names, name) ? [exit] : []))
+      .sort((a, b) => a.domid - b.domid);
   }
 
   /**
@@ -183,8 +195,8 @@ export class Machine {
     }
   }
 
-  async #untilAllEnded(): Promise<void> {
-    const ended = (): boolean => this.#toolstack.dom0Exit !== undefined || this.list().length === 1;
+  async #untilEnded(names: readonly string[]): Promise<void> {
+    const ended = (): boolean => !this.list().some(({ domid, name }) => domid !== 0 && isNamed(names, name));
     while (!ended()) {
       try {
         await this.#until(ended);
@@ -194,8 +206,8 @@ export class Machine {
         if (!this.#failed) throw error;
         for (const { domid } of this.list()) if (domid !== 0) await this.#toolstack.destroy(domid).catch(() => {});
       }
+      this.#checkAlive();
     }
-    this.#checkAlive();
   }
 
   #until(done: () => boolean): Promise<void> {
@@ -215,6 +227,10 @@ export class Machine {
     handle.attach(this.#toolstack.domain(0));
     return handle;
   }
+}
+
+function isNamed(names: readonly string[], name: string): boolean {
+  return names.length === 0 || names.includes(name);
 }
 
 /** Keeps what Dom0 says before the machine is there to hear it. */
