@@ -38,8 +38,19 @@ describe('VirtualTime', () => {
     expect(at).toBe(100);
   });
 
+  it('counts turns at one time only, not those of a whole run', () => {
+    const time = new VirtualTime(0, 10);
+    let turns = 0;
+    const timer = new Timer((nowUs) => {
+      if (++turns < 100) time.timers.arm(timer, turns % 9 === 0 ? nowUs + 1 : nowUs);
+    });
+    time.timers.arm(timer, 0);
+    time.run();
+    expect([turns, time.clock.now()]).toEqual([100, 11]);
+  });
+
   it('reports timers that keep time from passing', () => {
-    const time = new VirtualTime();
+    const time = new VirtualTime(0, 100);
     const timer = new Timer((nowUs) => time.timers.arm(timer, nowUs));
     time.timers.arm(timer, 7);
     expect(() => time.run()).toThrow('stands still at 7 us');

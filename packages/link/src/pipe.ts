@@ -17,7 +17,10 @@ export interface PipeOptions extends FabricOptions {
   readonly impair?:
     | SeededImpairment
     | readonly [SeededImpairment | Impairment | undefined, SeededImpairment | Impairment | undefined];
-  /** Most frames that an end may have on the way; then `allocate` returns null. Default 256; with an impairment 4096, taken from `pages` as needed. */
+  /**
+   * Most frames that an end may have on the way; then `allocate` returns null. Default 256; with an impairment 4096,
+   * taken from `pages` as needed.
+   */
   readonly ringFrames?: number;
 }
 
