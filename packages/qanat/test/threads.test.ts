@@ -11,7 +11,7 @@ afterEach(async () => {
 });
 
 /** Real threads on real time: what the cooperative and virtual machines show in depth is only touched here. */
-describe('a machine of threads', () => {
+describe('a machine of threads', { timeout: 30_000 }, () => {
   test('carries TCP between two domains, ends by itself, and leaves nothing behind', async () => {
     machine = await createMachine({ audit: true });
     await machine.create({ name: 'server', image: image('echo-server'), vifs: [{ ip: '192.168.8.101/24' }] });

@@ -1,10 +1,10 @@
-import type { XenstoreAccess, XenstoreClient } from '@qanat/xen';
+import type { Perms, XenstoreAccess, XenstoreClient } from '@qanat/xen';
 import { describe, expect, test } from 'vitest';
 import { XenstoreMachine } from './xenstore-harness.ts';
 
 /** What somebody may do with a node: r(ead), w(rite), p (set its permissions). */
 function rights(machine: XenstoreMachine, client: XenstoreClient, path: string): string {
-  const perms = machine.ask((cb) => machine.admin.getPerms(path, cb));
+  const perms = machine.ask<Perms>((cb) => machine.admin.getPerms(path, cb));
   if (typeof perms === 'string') throw new Error(perms);
   let text = '';
   if (machine.ask((cb) => client.read(path, cb)) !== 'EACCES') text += 'r';

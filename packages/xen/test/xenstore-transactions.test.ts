@@ -192,7 +192,7 @@ describe('transactions', () => {
         }
         machine.run();
         expect(committed).toBe(moves.length);
-        const values = machine.ask((cb) => client.readMany(['left', 'right'], cb)) as string[];
+        const values = machine.ask<(string | undefined)[]>((cb) => client.readMany(['left', 'right'], cb));
         expect(Number(values[0]) + Number(values[1])).toBe(200);
         expect(Number(values[0])).toBe(100 + moves.filter(([back]) => back).length * 2 - moves.length);
       }),
