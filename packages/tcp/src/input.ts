@@ -166,6 +166,10 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
     challengeAck(c, segment);
     return DONE;
   }
+  if (c.state === SYN_RECEIVED && flags & SYN && !(flags & RST) && segment.seq === c.irs) {
+    if (!(flags & ACK)) return synAgain(c);
+    if (!c.passive && segment.ack === c.sndNxt) synAckCrosses(c, segment);
+  }
   if (!(segment.seq === c.rcvNxt && segment.len <= c.rcvWnd) && !inWindow(c, segment)) {
     return unacceptable(c, segment);
   }
@@ -209,14 +213,25 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   return DONE;
 }
 
+/** The peer did not get our SYN-ACK: it gets it again, as Linux answers. */
+function synAgain(c: Connection): number {
+  sendSyn(c, true);
+  // Which of the two it will acknowledge cannot be told (Karn).
+  c.lastSentUs = 0;
+  return DONE;
+}
+
+/** Simultaneous open (figure 8, line 7): the SYN is known, its ACK is news. The window of a SYN is not scaled. */
+function synAckCrosses(c: Connection, segment: Segment): void {
+  segment.flags &= ~SYN;
+  segment.seq = c.rcvNxt;
+  segment.len--;
+  segment.window >>>= c.sndWndShift;
+}
+
 /** A segment outside the window: an ACK tells the peer where we are, unless it is a RST. */
 function unacceptable(c: Connection, segment: Segment): number {
   const { flags } = segment;
-  if (c.state === SYN_RECEIVED && flags & SYN && !(flags & ACK) && segment.seq === c.irs) {
-    // The peer did not get our SYN-ACK (RFC 9293 section 3.10.7.4; Linux answers with it again).
-    sendSyn(c, true);
-    return DONE;
-  }
   if (flags & RST) return DONE;
   if (c.state === TIME_WAIT) {
     if (flags & SYN && reopens(c, segment)) return OPEN_AGAIN;

@@ -351,6 +351,8 @@ export function sendSyn(c: Connection, again: boolean): void {
   const { tcp, path } = c;
   const memory = tcp.memory;
   const reply = c.state === SYN_RECEIVED;
+  // The device may have refused the first.
+  if (c.segsOut === 0) again = false;
   const options = tcp.synOptions;
   options.mss = announcedMssFor(c.config, c.path);
   // A SYN-ACK mirrors what was offered; simultaneous open repeats our own offer.
