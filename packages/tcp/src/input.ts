@@ -157,7 +157,7 @@ function establish(c: Connection): void {
 
 /** Section 3.10.7.4: SYN-RECEIVED and everything after. */
 function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): number {
-  const { flags } = segment;
+  let { flags } = segment;
   // First: sequence number. PAWS comes before (RFC 7323 section 5.3).
   if (failsPaws(c, segment)) {
     c.tcp.stats.PAWSEstab++;
@@ -168,7 +168,10 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   }
   if (c.state === SYN_RECEIVED && flags & SYN && !(flags & RST) && segment.seq === c.irs) {
     if (!(flags & ACK)) return synAgain(c);
-    if (!c.passive && segment.ack === c.sndNxt) synAckCrosses(c, segment);
+    if (!c.passive && segment.ack === c.sndNxt) {
+      synAckCrosses(c, segment);
+      flags = segment.flags;
+    }
   }
   if (!(segment.seq === c.rcvNxt && segment.len <= c.rcvWnd) && !inWindow(c, segment)) {
     return unacceptable(c, segment);
