@@ -18,6 +18,24 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** How a write shall be sent. */
+export interface WriteOptions {
+  /** More follows at once (MSG_MORE). */
+  readonly more?: boolean;
+  /** A segment must end here (MSG_EOR). */
+  readonly endOfRecord?: boolean;
+  /** Urgent (MSG_OOB): the peer is told of it ahead. */
+  readonly urgent?: boolean;
+}
+
+function writeFlags(o: WriteOptions): number {
+  return (
+    (o.more === true ? user.WRITE_MORE : 0) |
+    (o.endOfRecord === true ? user.WRITE_END_OF_RECORD : 0) |
+    (o.urgent === true ? user.WRITE_URGENT : 0)
+  );
+}
+
 /** What the user calls of TCP return for a write that is impossible. */
 const WRITE_SHUT = -1;
 const NO_MEMORY = -2;
@@ -35,6 +53,8 @@ export class Flow {
   onWritable: (() => void) | undefined;
   /** The peer has sent all it will (FIN); what is still readable comes before it. */
   onEnd: (() => void) | undefined;
+  /** The peer says that urgent data is on its way (RFC 6093: it stays in the stream). */
+  onUrgent: (() => void) | undefined;
   /** The flow is over; with the error that ended it, if one did. The last call. */
   onClose: ((error?: NetError) => void) | undefined;
 
@@ -51,6 +71,7 @@ export class Flow {
       onReadable: () => this.onReadable?.(),
       onWritable: () => this.onWritable?.(),
       onEnd: () => this.onEnd?.(),
+      onUrgent: () => this.onUrgent?.(),
       onClose: (code) => {
         onGone();
         this.onClose?.(code === undefined ? undefined : this.#error(syscallOf(code), code));
@@ -92,8 +113,8 @@ export class Flow {
    * @returns how many were taken; when fewer than given, `onWritable` tells when there is room.
    * @throws NetError EPIPE after shutdown, close or a reset; ENOBUFS when the domain has no pages left.
    */
-  write(bytes: Uint8Array): number {
-    return this.#written(user.write(this.#connection, bytes));
+  write(bytes: Uint8Array, options?: WriteOptions): number {
+    return this.#written(user.write(this.#connection, bytes, options === undefined ? 0 : writeFlags(options)));
   }
 
   /** As `write`, from `bytes` bytes at `addr` of machine memory. */

@@ -1,4 +1,4 @@
-export { type Endpoint, Flow } from './flow.ts';
+export { type Endpoint, Flow, type WriteOptions } from './flow.ts';
 export { Interface } from './interface.ts';
 export { Listener } from './listener.ts';
 export { NetError, type NetErrorCode } from './net-error.ts';

@@ -28,6 +28,8 @@ export function processAck(c: Connection, segment: Segment): boolean {
   const ack = segment.ack;
   c.segAck = ack;
   if (seqGt(ack, c.sndNxt)) return false;
+  // What an acknowledgment lets out follows TCP_NODELAY and TCP_CORK; MSG_MORE was for its own call.
+  c.moreComing = false;
   const { rtx } = c;
   const hasSacks = c.sackOk && segment.options.sackCount > 0;
   if (seqLt(ack, c.sndUna)) {
@@ -94,6 +96,7 @@ export function processAck(c: Connection, segment: Segment): boolean {
   if (what !== 0) {
     const delivered = acked - (advanced > 0 ? cumulated.sackedBefore : 0) + marked;
     c.delivered += delivered;
+    if (what & ACK_ECE) c.deliveredCe += delivered;
     const stateBefore = c.caState;
     onAcknowledgment(c, segment, what, acked, delivered, rttUs);
     // A state that was left or entered changes which timer is right.
@@ -101,6 +104,11 @@ export function processAck(c: Connection, segment: Segment): boolean {
   }
   if (rtx.packetsOut === 0 && !c.persisting) stopTimer(c);
   return true;
+}
+
+/** Room enough to bother the application: a third of the buffer, and little unsent (tcp_notsent_lowat). */
+function mayWriteMore(c: Connection): boolean {
+  return c.snd.free * 3 >= c.snd.limit && seqDiff(c.snd.end, c.sndNxt) * 2 < c.config.notsentLowat;
 }
 
 function startTimer(c: Connection): void {
@@ -157,7 +165,7 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
   c.snd.acknowledge(ack);
   c.bytesAcked += advanced;
   c.path.confirm();
-  if (c.wantWrite && c.snd.free * 3 >= c.snd.limit) {
+  if (c.wantWrite && mayWriteMore(c)) {
     c.wantWrite = false;
     c.raise(EVENT_WRITABLE);
   }

@@ -50,6 +50,10 @@ export interface TcpConfig {
   readonly ecn: 'off' | 'passive' | 'on';
   /** Answer SYNs beyond the backlog with cookies [tcp_syncookies]. */
   readonly synCookies: boolean;
+  /** Hold small segments back until uncorked (TCP_CORK). */
+  readonly cork: boolean;
+  /** Unsent bytes beyond which a write takes no more (TCP_NOTSENT_LOWAT) [tcp_notsent_lowat]. */
+  readonly notsentLowat: number;
   /** TOS byte of what is sent; its two ECN bits are TCP's (IP_TOS). */
   readonly tos: number;
   /** Keepalive probes (off by default: MUST-25). */
@@ -97,6 +101,8 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   dsack: true,
   ecn: 'passive',
   synCookies: true,
+  cork: false,
+  notsentLowat: Number.POSITIVE_INFINITY,
   tos: 0,
   keepAlive: false,
   keepAliveIdleUs: 7_200_000_000,

@@ -24,6 +24,8 @@ export interface ConnectionUser {
   onWritable(): void;
   /** The peer has sent its FIN and everything before it is in the receive queue. */
   onEnd(): void;
+  /** The peer says that urgent data is on its way (RFC 9293 section 3.8.5). */
+  onUrgent(): void;
   /** The connection is over; `error` is undefined after an orderly close. The last call. */
   onClose(error: TcpErrorCode | undefined): void;
 }
@@ -64,6 +66,7 @@ export const EVENT_READABLE = 2;
 export const EVENT_WRITABLE = 4;
 export const EVENT_END = 8;
 export const EVENT_CLOSE = 16;
+export const EVENT_URGENT = 32;
 
 /** RFC 5681: the initial ssthresh is arbitrarily high. */
 const INFINITE_SSTHRESH = 0x7fffffff;
@@ -122,6 +125,14 @@ export class Connection implements WindowState, CongestionState {
   finSent = false;
   /** End of the last segment that was smaller than the MSS (Minshall's rule). */
   smallEnd = 0;
+  /** The last write said that more follows (MSG_MORE): a small segment waits for it, until the next acknowledgment. */
+  moreComing = false;
+  /** Sequence numbers after which a segment must end (MSG_EOR), oldest first; `eorCount` of them. */
+  readonly eors: number[] = [];
+  eorCount = 0;
+  /** SND.UP: the byte after urgent data, while `urgentSending`. */
+  sndUp = 0;
+  urgentSending = false;
   /** The last write was refused (in part): tell when there is room. */
   wantWrite = false;
   /** The device was full: output goes on with `transmitReady`. */
@@ -141,6 +152,9 @@ export class Connection implements WindowState, CongestionState {
   readonly rcv: ReceiveQueue;
   /** Largest payload seen: what the peer uses as its segment size. */
   rcvMss = 536;
+  /** RCV.UP: the byte after the peer's urgent data, once `urgentReceived`. */
+  rcvUp = 0;
+  urgentReceived = false;
   /** The peer's FIN is in sequence. */
   finReceived = false;
   /** Sequence number of a FIN that came ahead of data, valid while `finPending`. */
@@ -243,6 +257,12 @@ export class Connection implements WindowState, CongestionState {
 
   // --- Figures -------------------------------------------------------------------------------------------------
   bytesAcked = 0;
+  /** What the sender waits for now (CHRONO_*), since when, and what that made so far. */
+  chrono = 0;
+  chronoSinceUs = 0;
+  busyUs = 0;
+  rwndLimitedUs = 0;
+  sndbufLimitedUs = 0;
   bytesReceived = 0;
   bytesSent = 0;
   bytesRetransmitted = 0;
@@ -254,6 +274,8 @@ export class Connection implements WindowState, CongestionState {
   dsackDups = 0;
   /** Segments delivered, by cumulative or selective acknowledgment. */
   delivered = 0;
+  /** Of these, acknowledged by segments that echoed congestion. */
+  deliveredCe = 0;
   /** Sum of header words that never change: pseudo-header addresses, protocol, ports. */
   headerSum = 0;
 
@@ -344,6 +366,17 @@ export class Connection implements WindowState, CongestionState {
     const most = this.maxSndWnd > 536 ? this.maxSndWnd >>> 1 : this.maxSndWnd;
     if (most > 0 && most < mss) mss = most;
     this.mss = mss > 0 ? mss : 1;
+  }
+
+  /** @returns how many of `bytes` from SND.NXT on may share a segment: a record's end ends it. */
+  untilEndOfRecord(bytes: number): number {
+    while (this.eorCount > 0) {
+      const left = (this.eors[0]! - this.sndNxt) | 0;
+      if (left > 0) return Math.min(bytes, left);
+      this.eors.shift();
+      this.eorCount--;
+    }
+    return bytes;
   }
 
   /** Sets the one timer to the earliest of the deadlines. */

@@ -1,4 +1,5 @@
 import { NEVER } from '@qanat/clock';
+import { settleChrono } from './chrono.ts';
 import type { Connection } from './connection.ts';
 
 /** Linux's struct tcp_info as far as it makes sense here, with Linux's names and units (times in us unless named). */
@@ -39,6 +40,15 @@ export interface TcpInfo {
   readonly tcpi_segs_in: number;
   readonly tcpi_data_segs_out: number;
   readonly tcpi_data_segs_in: number;
+  readonly tcpi_delivered: number;
+  readonly tcpi_delivered_ce: number;
+  readonly tcpi_dsack_dups: number;
+  /** Whether reordering was seen. */
+  readonly tcpi_reord_seen: number;
+  readonly tcpi_reordering: number;
+  readonly tcpi_busy_time: number;
+  readonly tcpi_rwnd_limited: number;
+  readonly tcpi_sndbuf_limited: number;
   readonly tcpi_notsent_bytes: number;
   readonly tcpi_snd_wnd: number;
   readonly tcpi_rcv_wnd: number;
@@ -47,9 +57,11 @@ export interface TcpInfo {
 const OPT_TIMESTAMPS = 1;
 const OPT_SACK = 2;
 const OPT_WSCALE = 4;
+const OPT_ECN = 8;
 
 /** A snapshot of a connection. */
 export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
+  settleChrono(c, nowUs);
   const sinceMs = (us: number) => Math.max(0, Math.floor((nowUs - us) / 1000));
   return {
     tcpi_state: c.state,
@@ -58,7 +70,10 @@ export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
     tcpi_probes: c.persisting ? c.retries : c.keepAliveSent,
     tcpi_backoff: c.backoff,
     tcpi_options:
-      (c.timestampsOk ? OPT_TIMESTAMPS : 0) | (c.sackOk ? OPT_SACK : 0) | (c.windowScaleOk ? OPT_WSCALE : 0),
+      (c.timestampsOk ? OPT_TIMESTAMPS : 0) |
+      (c.sackOk ? OPT_SACK : 0) |
+      (c.windowScaleOk ? OPT_WSCALE : 0) |
+      (c.ecnOk ? OPT_ECN : 0),
     tcpi_snd_wscale: c.sndWndShift,
     tcpi_rcv_wscale: c.rcvWndShift,
     tcpi_rto: Math.round(c.rtoUs),
@@ -86,6 +101,14 @@ export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
     tcpi_segs_in: c.segsIn,
     tcpi_data_segs_out: c.dataSegsOut,
     tcpi_data_segs_in: c.dataSegsIn,
+    tcpi_delivered: c.delivered,
+    tcpi_delivered_ce: c.deliveredCe,
+    tcpi_dsack_dups: c.dsackDups,
+    tcpi_reord_seen: c.rack.reorderingSeen ? 1 : 0,
+    tcpi_reordering: c.config.dupThresh,
+    tcpi_busy_time: c.busyUs,
+    tcpi_rwnd_limited: c.rwndLimitedUs,
+    tcpi_sndbuf_limited: c.sndbufLimitedUs,
     tcpi_notsent_bytes: Math.max(0, (c.snd.end - c.sndNxt) | 0),
     tcpi_snd_wnd: c.sndWnd,
     tcpi_rcv_wnd: c.rcvWnd,

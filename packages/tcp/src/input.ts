@@ -21,8 +21,9 @@ import {
   SYN_SENT,
   TIME_WAIT,
 } from './state.ts';
+import { urgentArrives } from './urgent.ts';
 import { growWindow } from './window.ts';
-import { ACK, FIN, RST, SYN } from './wire.ts';
+import { ACK, FIN, RST, SYN, URG } from './wire.ts';
 
 /** What the layer must do with a segment after the connection has looked at it. */
 export const DONE = 0;
@@ -210,7 +211,8 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
     abort(c, undefined, true);
     return DONE;
   }
-  // Sixth: URG is treated as ordinary data in sequence. Seventh: text. Eighth: FIN.
+  // Sixth: URG. Seventh: text. Eighth: FIN.
+  if (flags & URG) urgentArrives(c, segment);
   if (segment.bytes > 0) takeText(c, segment, packet);
   if (flags & FIN || c.finPending) takeFin(c, segment);
   return DONE;

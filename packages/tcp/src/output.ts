@@ -1,5 +1,6 @@
 import { foldSum } from '@qanat/bytes';
 import { NEVER } from '@qanat/clock';
+import { updateChrono } from './chrono.ts';
 import type { TcpConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import { ackDue } from './delayed-ack.ts';
@@ -16,6 +17,7 @@ import {
 } from './options.ts';
 import { SEG_FIN, SEG_LOST, SEG_RETRANS } from './retransmit-queue.ts';
 import { rearmRto, setTimer } from './retransmit-timer.ts';
+import { holdsSmall, STOP_BUDGET, STOP_CWND, STOP_DEVICE, STOP_EMPTY, STOP_SMALL, STOP_WINDOW } from './send-policy.ts';
 import { seqDiff, seqGeq, seqGt, seqLt } from './seq.ts';
 import {
   CA_CWR,
@@ -30,6 +32,7 @@ import {
 } from './state.ts';
 import { TIMER_LOSS_PROBE, TIMER_PERSIST } from './timer-modes.ts';
 import { noteRetransmission } from './undo.ts';
+import { urgentPointer } from './urgent.ts';
 import { chooseWindow, windowWorthTelling } from './window.ts';
 import {
   ACK,
@@ -44,6 +47,7 @@ import {
   TCP_SEQ,
   TCP_SRC_PORT,
   TCP_URGENT,
+  URG,
 } from './wire.ts';
 
 /** Segments one connection may send before others get their turn. */
@@ -69,11 +73,12 @@ function sendData(c: Connection): void {
   let budget = BURST_SEGMENTS;
   if (rtx.lostOut > 0 && !c.sendNewFirst) budget = retransmitLost(c, budget);
   const packetsBefore = rtx.packetsOut;
-  const cwndLimited = sendNew(c, budget);
-  validateCwnd(c, cwndLimited);
+  const stop = sendNew(c, budget);
+  validateCwnd(c, stop === STOP_CWND);
+  updateChrono(c, stop);
   if (c.txBlocked) return;
   if (rtx.packetsOut > packetsBefore) {
-    if (rtx.packetsOut - packetsBefore >= budget) c.tcp.touch(c);
+    if (stop === STOP_BUDGET) c.tcp.touch(c);
     if (packetsBefore === 0 || c.rtoMode === TIMER_LOSS_PROBE) rearmRto(c);
     scheduleLossProbe(c, false);
   } else if (rtx.packetsOut === 0) {
@@ -83,33 +88,33 @@ function sendData(c: Connection): void {
   }
 }
 
-/** Sends up to `budget` new segments. @returns whether cwnd was what stopped it. */
-function sendNew(c: Connection, budget: number): boolean {
-  const { snd, rtx, config } = c;
+/** Sends up to `budget` new segments. @returns why it stopped (STOP_*). */
+function sendNew(c: Connection, budget: number): number {
+  const { snd, rtx } = c;
   while (budget > 0) {
     const unsent = seqDiff(snd.end, c.sndNxt);
     const finDue = c.finQueued && !c.finSent;
-    if (unsent <= 0 && !finDue) return false;
+    if (unsent <= 0 && !finDue) return STOP_EMPTY;
     if (rtx.packetsOut === 0 && c.lastSentUs > 0) restartAfterIdle(c);
-    if (rtx.inFlight >= c.cwnd) return true;
+    if (rtx.inFlight >= c.cwnd) return STOP_CWND;
     const window = seqDiff((c.sndUna + c.sndWnd) | 0, c.sndNxt);
     let bytes = Math.min(unsent, c.mss);
+    if (c.eorCount > 0) bytes = c.untilEndOfRecord(bytes);
     let fin = finDue && bytes === unsent;
     if (bytes > window) {
       // Sender silly-window avoidance, RFC 9293 section 3.8.6.2.1: a part only if it is half of the largest window.
-      if (window <= 0 || window * 2 < c.maxSndWnd) return false;
+      if (window <= 0 || window * 2 < c.maxSndWnd) return STOP_WINDOW;
       bytes = window;
       fin = false;
     } else if (fin && bytes === window) {
       fin = false;
-      if (bytes === 0) return false;
+      if (bytes === 0) return STOP_WINDOW;
     }
-    // Nagle in Minshall's form: one small segment at a time.
-    if (bytes < c.mss && !fin && !config.noDelay && bytes === unsent && seqGt(c.smallEnd, c.sndUna)) return false;
-    if (!sendNewSegment(c, bytes, fin, bytes === unsent)) return false;
+    if (bytes < c.mss && !fin && bytes === unsent && holdsSmall(c)) return STOP_SMALL;
+    if (!sendNewSegment(c, bytes, fin, bytes === unsent)) return STOP_DEVICE;
     budget--;
   }
-  return false;
+  return STOP_BUDGET;
 }
 
 /** One new segment from SND.NXT on. @returns false when the device is full. */
@@ -140,7 +145,8 @@ function startPersist(c: Connection): void {
   if (c.txBlocked) return;
   const window = seqDiff((c.sndUna + c.sndWnd) | 0, c.sndNxt);
   const unsent = seqDiff(c.snd.end, c.sndNxt);
-  if (window > 0 && unsent > 0 && unsent <= window) return;
+  // A corked segment goes after an RTO too (Linux: 200 ms and more).
+  if (window > 0 && unsent > 0 && unsent <= window && !c.config.cork && !c.moreComing) return;
   setTimer(c, TIMER_PERSIST, c.tcp.nowUs + c.rtoUs);
 }
 
@@ -254,13 +260,24 @@ export function sendSegment(
   const window = chooseWindow(c);
   const newData = bytes > 0 && !retransmission;
   flags |= segmentEcnFlags(c, newData);
+  const urgent = c.urgentSending ? urgentPointer(c, seq) : 0;
+  if (urgent > 0) flags |= URG;
   const offsetFlags = (header << 10) | flags;
   view.setInt32(addr + TCP_SRC_PORT, (c.localPort << 16) | c.remotePort);
   view.setInt32(addr + TCP_SEQ, seq);
   view.setInt32(addr + TCP_ACK, ack);
   view.setInt32(addr + TCP_OFFSET_FLAGS, (offsetFlags << 16) | window);
   let sum =
-    c.headerSum + header + bytes + (seq >>> 16) + (seq & 0xffff) + (ack >>> 16) + (ack & 0xffff) + offsetFlags + window;
+    c.headerSum +
+    header +
+    bytes +
+    (seq >>> 16) +
+    (seq & 0xffff) +
+    (ack >>> 16) +
+    (ack & 0xffff) +
+    offsetFlags +
+    window +
+    urgent;
   let at = addr + TCP_HEADER_BYTES;
   if (stamps > 0) {
     const tsVal = timestampNow(c);
@@ -280,11 +297,11 @@ export function sendSegment(
     // Only the pseudo-header sum (CHECKSUM_PARTIAL); the device or the peer does the rest.
     if (bytes > 0) c.snd.copySum(seq, at, bytes);
     const pseudo = c.headerSum - c.localPort - c.remotePort + header + bytes;
-    view.setInt32(addr + TCP_CHECKSUM, foldSum(pseudo) << 16);
+    view.setInt32(addr + TCP_CHECKSUM, (foldSum(pseudo) << 16) | urgent);
   } else {
     if (bytes > 0) sum += c.snd.copySum(seq, at, bytes);
-    // TCP_URGENT is written in the same word, as zero.
-    view.setInt32(addr + TCP_CHECKSUM, (~foldSum(sum) & 0xffff) << 16);
+    // The urgent pointer shares the word.
+    view.setInt32(addr + TCP_CHECKSUM, ((~foldSum(sum) & 0xffff) << 16) | urgent);
   }
   path.send(header + bytes, (c.config.tos & ~3) | ecnCodepoint(c, newData));
   if (newData) c.ecnReduced = false;

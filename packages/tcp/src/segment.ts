@@ -1,6 +1,6 @@
 import type { Memory } from '@qanat/bytes';
 import { ParsedOptions } from './options.ts';
-import { FIN, headerBytes, SYN, TCP_ACK, TCP_DST_PORT, TCP_SEQ, TCP_SRC_PORT, TCP_WINDOW } from './wire.ts';
+import { FIN, headerBytes, SYN, TCP_ACK, TCP_DST_PORT, TCP_SEQ, TCP_SRC_PORT, TCP_URGENT, TCP_WINDOW } from './wire.ts';
 
 /** The segment that is being processed, read out of the packet once. One object serves a whole stack. */
 export class Segment {
@@ -15,6 +15,8 @@ export class Segment {
   flags = 0;
   /** The window field as it stands, unscaled. */
   window = 0;
+  /** The urgent pointer as it stands. */
+  urgent = 0;
   /** Bytes from the start of the TCP header to the payload. */
   dataOffset = 0;
   /** Payload bytes. */
@@ -38,6 +40,7 @@ export class Segment {
     const flags = memory.u8[addr + 13]!;
     this.flags = flags;
     this.window = view.getUint16(addr + TCP_WINDOW);
+    this.urgent = view.getUint16(addr + TCP_URGENT);
     const header = headerBytes(memory, addr);
     this.dataOffset = header;
     this.bytes = length - header;

@@ -3,7 +3,15 @@ import { type Clock, type Random, Timer, type TimerQueue } from '@qanat/clock';
 import { pseudoHeaderSum } from '@qanat/ipv4';
 import { abort, finish } from './close.ts';
 import type { TcpConfig } from './config.ts';
-import { Connection, EVENT_CLOSE, EVENT_CONNECT, EVENT_END, EVENT_READABLE, EVENT_WRITABLE } from './connection.ts';
+import {
+  Connection,
+  EVENT_CLOSE,
+  EVENT_CONNECT,
+  EVENT_END,
+  EVENT_READABLE,
+  EVENT_URGENT,
+  EVENT_WRITABLE,
+} from './connection.ts';
 import { Demux } from './demux.ts';
 import { ANSWER_RST, OPEN_AGAIN, segmentArrives } from './input.ts';
 import { IsnGenerator } from './isn.ts';
@@ -352,6 +360,7 @@ export class Tcp implements PassiveContext {
     const user = c.user;
     if (user === undefined) return;
     if (events & EVENT_CONNECT) user.onConnect();
+    if (events & EVENT_URGENT) user.onUrgent();
     if (events & EVENT_READABLE && c.rcv.readable > 0) user.onReadable();
     if (events & EVENT_END) user.onEnd();
     if (events & EVENT_WRITABLE && c.state !== CLOSED) user.onWritable();

@@ -4,9 +4,18 @@ import { type TcpConfig, tcpConfig } from './config.ts';
 import { createCongestionControl } from './congestion.ts';
 import type { Connection } from './connection.ts';
 import { armKeepAlive } from './keepalive.ts';
+import { seqDiff } from './seq.ts';
 import { CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_1, LAST_ACK, SYN_RECEIVED, SYN_SENT } from './state.ts';
+import { sendUrgent } from './urgent.ts';
 
 /** User calls, RFC 9293 section 3.10: what an application may ask of a connection. None of them blocks. */
+
+/** More follows at once: do not send a small segment for this (MSG_MORE). */
+export const WRITE_MORE = 1;
+/** A segment must end with this write (MSG_EOR). */
+export const WRITE_END_OF_RECORD = 2;
+/** This is urgent (MSG_OOB, in the stream as RFC 6093 has it). */
+export const WRITE_URGENT = 4;
 
 /** Whether data may still be queued. */
 export function mayWrite(c: Connection): boolean {
@@ -17,22 +26,33 @@ export function mayWrite(c: Connection): boolean {
 
 /**
  * SEND: queues what fits of `from`. After a partial write `onWritable` will tell when there is room.
+ * @param flags WRITE_* bits.
  * @returns bytes taken, 0..length; -1 when the connection takes none any more; -2 when there is no memory.
  */
-export function write(c: Connection, from: Uint8Array): number {
+export function write(c: Connection, from: Uint8Array, flags = 0): number {
   if (!mayWrite(c)) return -1;
-  return queued(c, c.snd.write(from), from.length);
+  return queued(c, room(c) ? c.snd.write(from) : 0, from.length, flags);
 }
 
 /** SEND from machine memory. @returns as `write`. */
 export function writeFrom(c: Connection, addr: number, bytes: number): number {
   if (!mayWrite(c)) return -1;
-  return queued(c, c.snd.writeFrom(addr, bytes), bytes);
+  return queued(c, room(c) ? c.snd.writeFrom(addr, bytes) : 0, bytes, 0);
 }
 
-function queued(c: Connection, taken: number, asked: number): number {
+function room(c: Connection): boolean {
+  return seqDiff(c.snd.end, c.sndNxt) < c.config.notsentLowat;
+}
+
+function queued(c: Connection, taken: number, asked: number, flags: number): number {
   if (taken < 0) return -2;
   if (taken < asked) c.wantWrite = true;
+  c.moreComing = (flags & WRITE_MORE) !== 0;
+  if (flags & WRITE_END_OF_RECORD && taken === asked && taken > 0) {
+    c.eors.push(c.snd.end);
+    c.eorCount++;
+  }
+  if (flags & WRITE_URGENT && taken > 0) sendUrgent(c);
   if (taken > 0) c.tcp.touch(c);
   return taken;
 }
@@ -139,3 +159,5 @@ export function configure(c: Connection, partial: Partial<TcpConfig>): void {
   }
   c.tcp.touch(c);
 }
+
+export { urgentBytes } from './urgent.ts';
