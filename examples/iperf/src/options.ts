@@ -111,7 +111,7 @@ function createCommand(): Command {
     .option('--txqueuelen <packets>', 'packets that the bridge queues per port', '1000')
     .option('--delay <time>', 'delay of the link, each way (10ms, 250us, 1s; a bare number is ms)')
     .option('--loss <percent>', 'frames that the link loses, each way (0.1 or 0.1%)')
-    .option('--rate <n[KMG]>', 'bits per second that the link carries, each way')
+    .option('--rate <n[KMG]>', 'bits per second that the link carries, each way (virtual: 1G if not given)')
     .option('--seed <n>', 'seed of all chance: the same seed on virtual time gives the same trace', '1')
     .option('--machine <kind>', 'virtual CPUs: threads, cooperative or virtual (time)', 'threads')
     .option('--verify', 'check every byte that arrives against its pattern')

@@ -90,16 +90,29 @@ export interface ConnectedStream {
 
 /** From a domain to the command. */
 export type DomainMessage =
-  | { readonly type: 'listening' }
+  /** The network is up; the server listens. */
+  | { readonly type: 'ready' }
   | { readonly type: 'connected'; readonly streams: readonly ConnectedStream[] }
   | { readonly type: 'interval'; readonly streams: readonly StreamSample[] }
   | { readonly type: 'live'; readonly startUs: number; readonly endUs: number; readonly bytes: number }
   | { readonly type: 'flow-log'; readonly id: number; readonly log: FlowLogHandle }
   | { readonly type: 'failed'; readonly message: string }
-  | { readonly type: 'end'; readonly streams: readonly StreamEnd[]; readonly ringFullWaits: number };
+  | {
+      readonly type: 'end';
+      readonly streams: readonly StreamEnd[];
+      /** How often the stack found no room in the transmit ring. */
+      readonly ringFullWaits: number;
+      /** Share of the time since the flows were up that the virtual CPU was not blocked. */
+      readonly busyShare: number;
+    };
 
-/** From the command to a domain: `stop` ends the sending as if the time were up; `exit` ends the domain. */
-export type HostMessage = { readonly type: 'stop' } | { readonly type: 'exit' };
+/**
+ * From the command to a domain: `go` has the client connect; `stop` ends the sending as if the time were up; `exit` ends
+ * the domain.
+ */
+export interface HostMessage {
+  readonly type: 'go' | 'stop' | 'exit';
+}
 
 const FIRST_ID = 5;
 const FIRST_LOCAL_PORT = 49_152;

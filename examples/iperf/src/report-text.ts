@@ -62,6 +62,7 @@ export class TextReport {
   /** The end of the run. */
   summary(): string[] {
     const pairs = pairEnds(this.#result);
+    if (pairs.length === 0) return ['iperf was interrupted before its flows were up.'];
     const lines = [RULE, this.#header(true, false)];
     for (const { plan, sender, receiver } of pairs) {
       const role = this.#role(plan.sender === 'client');

@@ -1,0 +1,29 @@
+/** The image of the server's domain: takes the client's flows; receives, or sends, or both. */
+import type { Kernel } from '@qanat/os';
+import type { Flow } from '@qanat/stack';
+import { bootStack } from 'qanat';
+import type { TrafficArgs } from '../protocol.ts';
+import { ringFullWaits, Traffic } from './traffic.ts';
+
+export function main(kernel: Kernel): void {
+  const args = kernel.args as TrafficArgs;
+  const onFlow = (flow: Flow): void => {
+    const plan = args.streams.find(({ localPort }) => localPort === flow.remote.port);
+    if (plan) traffic.add(plan, flow);
+    else flow.reset();
+  };
+  const { netfronts } = bootStack(
+    kernel,
+    (stack) => {
+      stack.listen({ port: args.port, onFlow });
+      traffic.post({ type: 'ready' });
+    },
+    { tcp: args.tcp },
+  );
+  const traffic = new Traffic(
+    kernel,
+    args,
+    () => ringFullWaits(netfronts),
+    () => {},
+  );
+}
