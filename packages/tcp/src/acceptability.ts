@@ -2,20 +2,21 @@ import type { Connection } from './connection.ts';
 import { sendAck } from './output.ts';
 import type { Segment } from './segment.ts';
 import { seqDiff, seqGt, seqLeq, seqLt } from './seq.ts';
-import { RST } from './wire.ts';
+import { RST, SYN } from './wire.ts';
 
 /** RFC 7323 section 5.5: after 24 days the saved timestamp may have wrapped and says nothing. */
 const PAWS_IDLE_US = 24 * 86_400 * 1e6;
 
 /**
  * The four cases of RFC 9293 section 3.10.7.4 (first check): does any part of the segment lie in the window?
- * A pure segment at the right edge of a window that just closed is accepted too, as its ACK and RST count (MUST-66).
+ * Two allowances, as Linux makes them: an ACK without data from the right edge counts, for there stands a peer that has
+ * used its window up; and at RCV.NXT of a closed window ACK, URG and RST count (MUST-66), the text is trimmed away.
  */
 export function inWindow(c: Connection, segment: Segment): boolean {
   const window = seqDiff(c.rcvAdv, c.rcvNxt);
   const offset = seqDiff(segment.seq, c.rcvNxt);
-  if (segment.len === 0) return window === 0 ? offset === 0 : offset >= 0 && offset < window;
-  if (window === 0) return false;
+  if (window === 0) return offset === 0;
+  if (segment.len === 0) return offset >= 0 && (offset < window || (offset === window && !(segment.flags & RST)));
   const endOffset = (offset + segment.len) | 0;
   return offset < window && endOffset > 0;
 }
@@ -38,12 +39,12 @@ export function noteTimestamp(c: Connection, segment: Segment): void {
 }
 
 /**
- * Answers a segment that cannot be accepted with an ACK, RFC 9293 section 3.10.7.4 and RFC 5961. Answers to segments
- * without data are limited in rate (section 7 there); those to data never, or a lossy link would crawl.
+ * Answers a segment that cannot be accepted with an ACK, RFC 9293 section 3.10.7.4 and RFC 5961. Answers are limited in
+ * rate (section 7 there), but not those to data or a FIN: they are no part of a loop, and a lossy link would crawl.
  */
 export function challengeAck(c: Connection, segment: Segment): void {
   const { stats, nowUs } = c.tcp;
-  if (segment.bytes === 0) {
+  if (segment.len === 0 || segment.flags & (SYN | RST)) {
     if (nowUs - c.challengeAtUs < c.config.challengeAckIntervalUs) {
       stats.TCPACKSkippedChallenge++;
       return;
