@@ -2,7 +2,17 @@ import { NEVER } from '@qanat/clock';
 import { type Connection, EVENT_CLOSE } from './connection.ts';
 import { sendReset } from './output.ts';
 import { stopTimer } from './retransmit-timer.ts';
-import { CLOSED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
+import {
+  CLOSE_WAIT,
+  CLOSED,
+  ESTABLISHED,
+  FIN_WAIT_1,
+  FIN_WAIT_2,
+  SYN_RECEIVED,
+  SYN_SENT,
+  type TcpErrorCode,
+  TIME_WAIT,
+} from './state.ts';
 
 /** The end of a connection, whatever the cause: it leaves the demultiplexer, its buffers go back, the user is told. */
 export function finish(c: Connection, error: TcpErrorCode | undefined): void {
@@ -40,8 +50,19 @@ export function finish(c: Connection, error: TcpErrorCode | undefined): void {
 /** Gives the connection up. @param tell whether the peer gets a RST. */
 export function abort(c: Connection, error: TcpErrorCode | undefined, tell: boolean): void {
   if (c.state === CLOSED) return;
-  if (tell && c.state !== SYN_SENT && c.state !== TIME_WAIT) sendReset(c);
+  if (tell && needsReset(c.state)) sendReset(c);
   finish(c, error);
+}
+
+/** States whose peer may still wait for us (section 3.10.5). */
+function needsReset(state: number): boolean {
+  return (
+    state === SYN_RECEIVED ||
+    state === ESTABLISHED ||
+    state === FIN_WAIT_1 ||
+    state === FIN_WAIT_2 ||
+    state === CLOSE_WAIT
+  );
 }
 
 /** TIME-WAIT: 2 MSL from now. Buffers are not needed any more, what can be read can still be read. */
