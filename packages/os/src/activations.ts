@@ -14,9 +14,8 @@ import {
  * also before a handler was bound, so that none is lost.
  */
 export class Activations {
-  /** The bound ports, for SCHEDOP_poll: the first `count` entries. */
+  /** The bound ports that are not masked, for SCHEDOP_poll: the first `count` entries. */
   readonly ports = new Int32Array(EVTCHN_PORTS);
-  /** Number of bound ports. */
   count = 0;
   /** Events demuxed so far. */
   events = 0;
@@ -53,19 +52,31 @@ export class Activations {
     if (!(port > 0 && port < EVTCHN_PORTS)) throw new Error(`port ${port} cannot be bound`);
     if (this.#handlers[port] !== undefined) throw new Error(`port ${port} is bound already`);
     this.#handlers[port] = handler;
-    this.ports[this.count++] = port;
     if (this.#counters[port]! > 0) this.#latch(port);
-    this.#hypercalls.evtchnUnmask(port);
+    this.unmask(port);
   }
 
   /** Masks a port and forgets its handler and events. One that is not bound is ignored. */
   unbind(port: number): void {
     if (this.#handlers[port] === undefined) return;
+    this.mask(port);
     this.#handlers[port] = undefined;
     this.#counters[port] = 0;
+  }
+
+  /** Holds a bound port's events back until `unmask`: a driver that goes over to polling. */
+  mask(port: number): void {
     Atomics.or(this.#i32, this.#maskIndex + (port >>> 5), 1 << (port & 31));
+    // A masked port that is pending would end every SCHEDOP_poll at once.
     const at = this.ports.subarray(0, this.count).indexOf(port);
-    this.ports[at] = this.ports[--this.count]!;
+    if (at >= 0) this.ports[at] = this.ports[--this.count]!;
+  }
+
+  /** Lets a bound port's events come again, with what has come meanwhile. */
+  unmask(port: number): void {
+    if (this.#handlers[port] === undefined) return;
+    if (!this.ports.subarray(0, this.count).includes(port)) this.ports[this.count++] = port;
+    this.#hypercalls.evtchnUnmask(port);
   }
 
   /** @returns how many times events of `port` were demuxed (several sends may make one event). */

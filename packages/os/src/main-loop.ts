@@ -179,20 +179,24 @@ export class MainLoop {
       if (worked || tasks > 0 || fired > 0) this.#workedSinceTurn = true;
       if (this.#stopped) return LOOP_STOPPED;
       if (this.#turnWanted || nowUs >= sliceEndUs) return this.#turn();
-      if (pass >= maxPasses) return LOOP_SLICE;
-      if (worked || this.#ready.length > 0 || timers.next() <= nowUs) continue;
-      for (let i = 0; i < this.#beforeSleep.length; i++) this.#beforeSleep[i]!();
-      if (this.#stopped) return LOOP_STOPPED;
-      if (this.#ready.length > 0 || activations.waiting || timers.next() <= nowUs) continue;
+      let idle = !worked && this.#ready.length === 0 && timers.next() > nowUs;
+      if (idle) {
+        for (let i = 0; i < this.#beforeSleep.length; i++) this.#beforeSleep[i]!();
+        if (this.#stopped) return LOOP_STOPPED;
+        idle = this.#ready.length === 0 && !activations.waiting && timers.next() > nowUs;
+      }
+      if (!idle) {
+        if (pass >= maxPasses) return LOOP_SLICE;
+        continue;
+      }
       if (this.#workedSinceTurn && this.#cpu.turnsBeforeSleep) {
-        if (this.#cpu.spin(this.#eventReady, timers.next())) {
-          counters.spinWakes++;
-          continue;
-        }
-        return this.#turn();
+        if (!this.#cpu.spin(this.#eventReady, timers.next())) return this.#turn();
+        counters.spinWakes++;
+        continue;
       }
       this.#sleepUntil(timers.next());
       if (this.#asleep) return LOOP_BLOCKED;
+      if (pass >= maxPasses) return LOOP_SLICE;
     }
   }
 

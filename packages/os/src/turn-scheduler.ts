@@ -7,9 +7,10 @@ import {
   type Launcher,
   VIRQ_ARCH_0,
 } from '@qanat/xen';
+import { CooperativeCpu } from './cooperative-cpu.ts';
 import { type Image, isImage } from './image.ts';
 import { Kernel } from './kernel.ts';
-import { LOOP_BLOCKED, LOOP_STOPPED, LOOP_TURN, type LoopCpu } from './main-loop.ts';
+import { LOOP_BLOCKED, LOOP_STOPPED, LOOP_TURN } from './main-loop.ts';
 import { describeError } from './thread-protocol.ts';
 
 export interface CooperativeOptions {
@@ -38,32 +39,6 @@ interface Resident {
   /** Set when the image is loaded and `main` has returned. */
   started: boolean;
   over: boolean;
-}
-
-/** The CPU of a domain that shares a thread: a blocked vcpu returns to the scheduler. */
-class CooperativeCpu implements LoopCpu {
-  readonly turnsBeforeSleep = false;
-  readonly sliceUs = Number.POSITIVE_INFINITY;
-  readonly #audit: boolean;
-  kernel: Kernel | undefined;
-
-  constructor(audit: boolean) {
-    this.#audit = audit;
-  }
-
-  deschedule(): void {
-    const kernel = this.kernel!;
-    kernel.publishStats();
-    if (this.#audit && kernel.hypercalls.blocked) kernel.auditSleep();
-  }
-
-  yieldCpu(): void {
-    this.kernel!.loop.requestTurn();
-  }
-
-  spin(): boolean {
-    return false;
-  }
 }
 
 /**
