@@ -34,6 +34,7 @@ export class SocketOptions {
   userTimeoutMs = 0;
   notsentLowat: number | undefined;
   inq = 0;
+  tos = 0;
   zeroCopy = 0;
   congestion: string;
 
@@ -41,8 +42,9 @@ export class SocketOptions {
     this.congestion = settings.congestion;
   }
 
-  inherit(): SocketOptions {
-    return Object.assign(Object.create(SocketOptions.prototype) as SocketOptions, this);
+  /** A copy, for a connection that a listener accepts. */
+  inherit(settings: Settings): SocketOptions {
+    return Object.assign(new SocketOptions(settings), this);
   }
 
   /** Tunables for a connection or listener with these options on a machine with those sysctls. */
@@ -65,6 +67,7 @@ export class SocketOptions {
       keepAlive: this.keepAlive !== 0,
       userTimeoutUs: this.userTimeoutMs * 1000,
       congestion: congestionName(this.congestion),
+      tos: this.tos,
     };
     if (this.keepIdleSeconds !== undefined) config.keepAliveIdleUs = this.keepIdleSeconds * 1e6;
     if (this.keepIntervalSeconds !== undefined) config.keepAliveIntervalUs = this.keepIntervalSeconds * 1e6;
@@ -77,6 +80,10 @@ export class SocketOptions {
   set(level: number, name: number, value: OptionValue): number {
     if (level === C['SOL_SOCKET']) return this.#setSocket(name, value);
     if (level === C['SOL_TCP']) return this.#setTcp(name, value);
+    if (level === C['SOL_IP'] && name === C['IP_TOS'] && typeof value === 'number') {
+      this.tos = value & 0xff;
+      return 0;
+    }
     throw unsupported('setsockopt', level, name);
   }
 
@@ -199,6 +206,7 @@ export class SocketOptions {
         [C['SO_DOMAIN']!, C['AF_INET']!],
       ]).get(name);
     }
+    if (level === C['SOL_IP']) return name === C['IP_TOS'] ? this.tos : undefined;
     if (level !== C['SOL_TCP']) return undefined;
     return new Map<number, OptionValue>([
       [C['TCP_NODELAY']!, this.noDelay],

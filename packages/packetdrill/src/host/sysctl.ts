@@ -108,6 +108,12 @@ function figure(
   };
 }
 
+function ecn(settings: Settings, value: string, name: string): void {
+  const mode = (['off', 'on', 'passive'] as const)[integer(value, name)];
+  if (mode === undefined) throw new UnsupportedError(`the sysctl ${name}=${value} (AccECN) is not supported`);
+  settings.tcp.ecn = mode;
+}
+
 const truth = (number: number): boolean => number !== 0;
 const same = (number: number): number => number;
 const seconds = (number: number): number => number * 1e6;
@@ -131,6 +137,11 @@ const APPLY: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['ipv4.tcp_rto_min_us', tunable('minRtoUs', same)],
   ['ipv4.tcp_rto_max_ms', tunable('maxRtoUs', milliseconds)],
   ['ipv4.tcp_invalid_ratelimit', tunable('challengeAckIntervalUs', milliseconds, true)],
+  ['ipv4.tcp_recovery', tunable('rack', (number) => (number & 1) !== 0)],
+  ['ipv4.tcp_early_retrans', tunable('lossProbe', (number) => number === 3 || number === 4)],
+  ['ipv4.tcp_frto', tunable('frto', truth)],
+  ['ipv4.tcp_dsack', tunable('dsack', truth)],
+  ['ipv4.tcp_ecn', ecn],
   ['ipv4.tcp_notsent_lowat', figure('notsentLowat')],
   ['core.somaxconn', figure('somaxconn')],
   [
@@ -146,11 +157,6 @@ const APPLY: ReadonlyMap<string, Apply> = new Map<string, Apply>([
 /** Sysctls that change nothing here: any value, or only those values at which Linux behaves as we do. */
 const ACCEPTED: ReadonlyMap<string, 'any' | readonly string[]> = new Map<string, 'any' | readonly string[]>([
   ['ipv4.tcp_fack', 'any'],
-  ['ipv4.tcp_frto', 'any'],
-  ['ipv4.tcp_early_retrans', 'any'],
-  ['ipv4.tcp_recovery', 'any'],
-  ['ipv4.tcp_dsack', ['1']],
-  ['ipv4.tcp_ecn', ['0']],
   ['ipv4.tcp_ecn_fallback', 'any'],
   ['ipv4.tcp_ecn_option', 'any'],
   ['ipv4.tcp_fastopen', ['0', '0x0']],
@@ -190,6 +196,7 @@ const ACCEPTED: ReadonlyMap<string, 'any' | readonly string[]> = new Map<string,
   ['ipv4.tcp_stdurg', 'any'],
   ['ipv4.tcp_shrink_window', ['0']],
   ['ipv4.tcp_thin_linear_timeouts', ['0']],
+  ['ipv4.tcp_syn_linear_timeouts', ['0']],
   ['ipv4.tcp_plb_enabled', ['0']],
   ['ipv4.tcp_tw_reuse', 'any'],
   ['ipv4.tcp_workaround_signed_windows', 'any'],

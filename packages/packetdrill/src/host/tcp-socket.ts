@@ -161,7 +161,7 @@ export class TcpSocket extends OpenFile {
   }
 
   #arrived(flow: Flow): void {
-    const child = new TcpSocket(this.#context, this.options.inherit());
+    const child = new TcpSocket(this.#context, this.options.inherit(this.#context.settings));
     child.#adopt(flow, true);
     this.#acceptQueue.push(child);
     this.wakes++;
