@@ -273,6 +273,29 @@ describe('the toolstack', () => {
     expect(domain.console.text.length).toBe(10_000);
   });
 
+  test('has read the last words of a domain when it tells of its end', async () => {
+    const { toolstack } = await startMachine();
+    let text = '';
+    let atExit = '';
+    const hooks = {
+      onConsole: (more: string) => {
+        text += more;
+      },
+      onExit: () => {
+        atExit = text;
+      },
+    };
+    const image: TestImage = {
+      main: ({ console, exit }) => {
+        console.write('last words');
+        exit(0);
+      },
+    };
+    const domain = await toolstack.create({ name: 'a', image }, hooks);
+    await toolstack.until(() => domain.state === 'shutdown');
+    expect(atExit).toBe('last words');
+  });
+
   test('refuses what cannot be, and leaves nothing behind', async () => {
     const { toolstack, hypervisor, dump } = await startMachine();
     const before = [hypervisor.freeBytes, await dump('/')];

@@ -202,6 +202,20 @@ describe('a hostile client', () => {
     expect(guest.take().length).toBe(50);
   });
 
+  test('with many requests and one event gets them all done, in turns', () => {
+    const machine = new XenstoreMachine();
+    const guest = hostile(machine);
+    const request = encodeMessage(wire.XS_GET_DOMAIN_PATH, 1, 0, wire.bytesOfLatin1('x\0'));
+    const burst = new Uint8Array(40 * request.length);
+    for (let i = 0; i < 40; i++) burst.set(request, i * request.length);
+    guest.send(burst);
+    machine.dom0.turn();
+    expect(guest.word(wire.XENSTORE_REQ_CONS)).toBeLessThan(burst.length);
+    machine.run();
+    expect(guest.word(wire.XENSTORE_REQ_CONS)).toBe(burst.length);
+    expect(guest.take()).toHaveLength(40);
+  });
+
   test('that sends events all the time costs one look each', () => {
     const machine = new XenstoreMachine();
     const guest = hostile(machine);

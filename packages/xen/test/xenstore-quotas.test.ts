@@ -38,11 +38,14 @@ describe('quotas', () => {
     const outcome = machine.ask((cb) => client.transaction((tx) => tx.writeAll('d', { a: 1, b: 2 }), cb));
     expect(outcome).toBe('ENOSPC');
     const txId = machine.ask<number>((cb) => client.startTransaction(cb)) as number;
-    expect(machine.ask((cb) => client.write('x/y', '', cb, txId))).toBe('ok');
+    expect(machine.ask((cb) => client.write('x', '', cb, txId))).toBe('ok');
+    expect(machine.ask((cb) => client.write('y', '', cb, txId))).toBe('ok');
     expect(machine.ask((cb) => client.mkdir('z', cb))).toBe('ok');
+    // There is room for x, but not for y: neither is made, and nothing is counted.
     expect(machine.ask((cb) => client.endTransaction(txId, true, cb))).toBe('ENOSPC');
     expect(machine.ask((cb) => client.read('x', cb))).toBe('ENOENT');
     expect(machine.ask((cb) => client.mkdir('w', cb))).toBe('ok');
+    expect(machine.ask((cb) => client.mkdir('v', cb))).toBe('ENOSPC');
   });
 
   test('of the size of a node: value, names of children, permissions', () => {

@@ -282,9 +282,8 @@ export class Toolstack<Image> {
     }
     const { domid, config, uuid } = entry;
     const remove: TransactionBody = (tx) => removeDomain(tx, domid, config.vifs.length, uuid);
+    // Gone is a domain when xenstored has let go of its page, too.
     this.client.transaction(remove, () => {
-      this.#hypervisor.destroyDomain(domid);
-      // xenstored lets go of the domain's page; it may have heard from the hypervisor already.
       this.client.releaseDomain(domid, () => this.#bury(entry));
     });
   }

@@ -134,7 +134,7 @@ export class XenstoreClient {
 
   /** Bytes of answers in the ring that were not looked at; for the sleep auditor. */
   get unreadBytes(): number {
-    return Math.max(0, this.#responses.available);
+    return this.#closed ? 0 : Math.max(0, this.#responses.available);
   }
 
   /** The value of a node. Errors: ENOENT, EACCES, EINVAL (bad path). */

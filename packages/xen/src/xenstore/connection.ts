@@ -129,7 +129,10 @@ export class Connection {
     this.#events.push({ watch, path: queuedPath });
   }
 
-  /** Writes what the ring has room for. `wake` has to follow, once per batch. */
+  /**
+   * Writes what the ring has room for. Requests are read only when nothing is left, so no event waits here when its watch
+   * is taken back. `wake` has to follow, once per batch.
+   */
   flush(): void {
     if (this.ignored) return;
     let taken = 0;
@@ -143,9 +146,7 @@ export class Connection {
       if (this.#writer.length > 0 || taken === this.#events.length) break;
       const { watch, path } = this.#events[taken++]!;
       watch.queued.delete(path);
-      if (this.watches.get(watchKey(watch.wirePath, watch.token)) === watch) {
-        this.#writer.push(encodeMessage(XS_WATCH_EVENT, 0, 0, bytesOfLatin1(`${path}\0${watch.token}\0`)));
-      }
+      this.#writer.push(encodeMessage(XS_WATCH_EVENT, 0, 0, bytesOfLatin1(`${path}\0${watch.token}\0`)));
     }
     if (taken > 0) this.#events = this.#events.slice(taken);
   }
