@@ -23,6 +23,7 @@ import {
 } from '@qanat/ethernet';
 import { ADDRESS_BROADCAST, type Cidr, type Identification, isMulticast } from '@qanat/ipv4';
 import type { Netif, NetifUp } from '@qanat/link';
+import type { PathMtuCache } from './path-mtu-cache.ts';
 import { InterfaceStats } from './stack-stats.ts';
 
 /** The part of the stack that an interface reports to. */
@@ -32,6 +33,7 @@ export interface InterfaceHost {
   readonly timers: TimerQueue;
   readonly random: Random;
   readonly identification: Identification;
+  readonly pathMtus: PathMtuCache;
   /** Time of the current batch, in microseconds. */
   readonly nowUs: number;
   beginBatch(): void;
@@ -90,6 +92,11 @@ export class Interface implements NetifUp, ArpPort {
       maxPacketBytes: netif.mtu,
       ...(arp === undefined ? {} : { config: arp }),
     });
+  }
+
+  /** Largest IPv4 packet that is known to reach `dst`. */
+  pathMtu(dst: number): number {
+    return this.#host.pathMtus.get(dst, this.mtu, this.#host.nowUs);
   }
 
   /** Our address (int32). */

@@ -14,7 +14,7 @@ const PROTOCOL_TCP = 6;
 export class Path implements TcpPath {
   readonly localAddress: number;
   readonly remoteAddress: number;
-  readonly mtu: number;
+  readonly deviceMtu: number;
   readonly checksumOffload: boolean;
   readonly #interface: Interface;
   readonly #memory: Memory;
@@ -27,8 +27,12 @@ export class Path implements TcpPath {
     this.#nextHop = nextHop;
     this.localAddress = localAddress;
     this.remoteAddress = remoteAddress;
-    this.mtu = via.mtu;
+    this.deviceMtu = via.mtu;
     this.checksumOffload = via.netif.offload.txChecksum;
+  }
+
+  get mtu(): number {
+    return this.#interface.pathMtu(this.remoteAddress);
   }
 
   reserve(tcpBytes: number): number {

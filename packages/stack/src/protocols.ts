@@ -10,7 +10,7 @@ import {
   UNREACHABLE_PROTOCOL,
 } from '@qanat/icmp';
 import { getTos, isMulticast, isUnicast, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from '@qanat/ipv4';
-import type { Tcp, TcpErrorCode } from '@qanat/tcp';
+import { reportedMtu, type Tcp, type TcpErrorCode } from '@qanat/tcp';
 import { UDP_NO_PORT, Udp, type UdpErrno, type UdpPort } from '@qanat/udp';
 import type { Interface, InterfaceHost } from './interface.ts';
 import type { IpHandlers } from './ip-input.ts';
@@ -22,6 +22,8 @@ export interface ProtocolsHost extends InterfaceHost {
   /** Whether an address is one of ours. */
   isOurs(address: number): boolean;
   isBroadcast(address: number): boolean;
+  /** MTU of the device that leads to `dst`. */
+  deviceMtu(dst: number): number;
 }
 
 /** The protocols above IPv4 of a host: hands them what comes in, and sends what they want sent. */
@@ -90,6 +92,16 @@ export class Protocols implements IpHandlers, IcmpPort, UdpPort {
     return this.#output.send(src, dst, PROTOCOL_ICMP, addr, bytes, 0, tos, false) === undefined;
   }
 
+  /** Path MTU discovery, RFC 1191: believed only about a segment that is in flight (RFC 5927 section 7.2). */
+  #tooBig(error: IcmpError, srcPort: number, dstPort: number, seq: number): void {
+    const { tcp, pathMtus, nowUs } = this.#host;
+    if (!tcp.believesTooBig(error.src, srcPort, error.dst, dstPort, seq)) return;
+    const deviceMtu = this.#host.deviceMtu(error.dst);
+    if (pathMtus.learn(error.dst, reportedMtu(error.mtu, error.totalLength), deviceMtu, nowUs)) {
+      tcp.pathMtuChanged(error.dst);
+    }
+  }
+
   icmpError(error: IcmpError): void {
     const { view } = this.#host.memory;
     const at = error.transportAddr;
@@ -97,7 +109,9 @@ export class Protocols implements IpHandlers, IcmpPort, UdpPort {
     const dstPort = view.getUint16(at + 2);
     if (error.protocol === PROTOCOL_UDP) {
       this.udpLayer.icmpError(error.src, srcPort, error.dst, dstPort, error.errno, error.hard);
-    } else if (error.protocol === PROTOCOL_TCP && error.errno !== 'EMSGSIZE') {
+    } else if (error.protocol === PROTOCOL_TCP && error.errno === 'EMSGSIZE') {
+      this.#tooBig(error, srcPort, dstPort, view.getInt32(at + 4));
+    } else if (error.protocol === PROTOCOL_TCP) {
       const code = tcpCode(error.errno);
       this.#host.tcp.icmpError(error.src, srcPort, error.dst, dstPort, view.getInt32(at + 4), code, error.hard);
     }

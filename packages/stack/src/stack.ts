@@ -33,6 +33,7 @@ import { IpOutput } from './ip-output.ts';
 import { Listener } from './listener.ts';
 import { edge, isNetErrorCode, NetError } from './net-error.ts';
 import { Path } from './path.ts';
+import { PathMtuCache } from './path-mtu-cache.ts';
 import { Ping, type PingOptions } from './ping.ts';
 import { Protocols, type ProtocolsHost } from './protocols.ts';
 import { type Route, RoutingTable } from './routes.ts';
@@ -100,6 +101,7 @@ export class Stack implements ProtocolsHost, TcpNetwork {
   readonly timers: TimerQueue;
   readonly random: Random;
   readonly identification: Identification;
+  readonly pathMtus = new PathMtuCache();
   readonly tcp: Tcp;
   /** Another host uses the address of an interface (RFC 5227); `lost` when ours is given up. */
   onAddressConflict: ((name: string, lost: boolean) => void) | undefined;
@@ -284,6 +286,10 @@ export class Stack implements ProtocolsHost, TcpNetwork {
 
   isBroadcast(address: number): boolean {
     return this.#interfaces.some((via) => via.network.broadcast === address);
+  }
+
+  deviceMtu(dst: number): number {
+    return this.#routes.find(dst)?.via.mtu ?? 0xffff;
   }
 
   isOurs(address: number): boolean {

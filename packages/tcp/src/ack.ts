@@ -2,6 +2,7 @@ import { NEVER } from '@qanat/clock';
 import { type Connection, EVENT_WRITABLE } from './connection.ts';
 import { reportsCongestion } from './ecn.ts';
 import { probeAcknowledged, scheduleLossProbe } from './loss-probe.ts';
+import { probeDelivered } from './mtu-probe.ts';
 import { rackDelivered, rackUpdateWindow } from './rack.ts';
 import {
   ACK_ADVANCED,
@@ -165,6 +166,7 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
   c.snd.acknowledge(ack);
   c.bytesAcked += advanced;
   c.path.confirm();
+  if (c.mtuProbe !== undefined) probeDelivered(c);
   if (c.wantWrite && mayWriteMore(c)) {
     c.wantWrite = false;
     c.raise(EVENT_WRITABLE);

@@ -50,6 +50,10 @@ export interface TcpConfig {
   readonly ecn: 'off' | 'passive' | 'on';
   /** Answer SYNs beyond the backlog with cookies [tcp_syncookies]. */
   readonly synCookies: boolean;
+  /** RFC 4821: search for the path's MTU always, after a black hole was met, or never [tcp_mtu_probing 2, 1, 0]. */
+  readonly mtuProbing: 'off' | 'blackhole' | 'always';
+  /** Where the search begins, payload bytes [tcp_base_mss]. */
+  readonly baseMss: number;
   /** Hold small segments back until uncorked (TCP_CORK). */
   readonly cork: boolean;
   /** Unsent bytes beyond which a write takes no more (TCP_NOTSENT_LOWAT) [tcp_notsent_lowat]. */
@@ -101,6 +105,8 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   dsack: true,
   ecn: 'passive',
   synCookies: true,
+  mtuProbing: 'blackhole',
+  baseMss: 1024,
   cork: false,
   notsentLowat: Number.POSITIVE_INFINITY,
   tos: 0,

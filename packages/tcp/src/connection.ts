@@ -3,6 +3,7 @@ import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
 import type { TcpConfig } from './config.ts';
 import { createCongestionControl } from './congestion.ts';
 import type { CongestionControl, CongestionState } from './congestion-control.ts';
+import type { MtuProbe } from './mtu-state.ts';
 import type { TcpPath } from './network.ts';
 import type { TcpObserver, WindowState } from './observer.ts';
 import { type SynOptions, TIMESTAMPS_BYTES } from './options.ts';
@@ -117,6 +118,8 @@ export class Connection implements WindowState, CongestionState {
   sndWndShift = 0;
   /** Payload that fits one segment: SMSS less options that every segment carries. */
   mss = 536;
+  /** Search for the path's MTU, where it is configured. */
+  mtuProbe: MtuProbe | undefined;
   /** What the peer's MSS option said. */
   peerMss = 536;
   readonly snd: SendQueue;
@@ -362,6 +365,8 @@ export class Connection implements WindowState, CongestionState {
   updateMss(): void {
     let mss = Math.min(this.peerMss, this.path.mtu - 40);
     if (this.config.mss > 0 && this.config.mss < mss) mss = this.config.mss;
+    const probe = this.mtuProbe;
+    if (probe?.enabled === true && probe.searchLow - 40 < mss) mss = probe.searchLow - 40;
     if (this.timestampsOk) mss -= TIMESTAMPS_BYTES;
     const most = this.maxSndWnd > 536 ? this.maxSndWnd >>> 1 : this.maxSndWnd;
     if (most > 0 && most < mss) mss = most;

@@ -13,6 +13,7 @@ export { type TcpInfo, tcpInfo } from './info.ts';
 export type { Listener, OnConnection } from './listener.ts';
 export type { TcpNetwork, TcpPath } from './network.ts';
 export type { TcpObserver, WindowState } from './observer.ts';
+export { reportedMtu } from './path-mtu.ts';
 export { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
 export * from './state.ts';
 export { TcpStats } from './stats.ts';

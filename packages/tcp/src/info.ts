@@ -1,6 +1,7 @@
 import { NEVER } from '@qanat/clock';
 import { settleChrono } from './chrono.ts';
 import type { Connection } from './connection.ts';
+import { announcedMssFor } from './output.ts';
 
 /** Linux's struct tcp_info as far as it makes sense here, with Linux's names and units (times in us unless named). */
 export interface TcpInfo {
@@ -91,7 +92,7 @@ export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
     tcpi_min_rtt: c.rtt.minRttUs === NEVER ? 0 : Math.round(c.rtt.minRttUs),
     tcpi_snd_ssthresh: c.ssthresh,
     tcpi_snd_cwnd: c.cwnd,
-    tcpi_advmss: c.path.mtu - 40,
+    tcpi_advmss: announcedMssFor(c.config, c.path),
     tcpi_total_retrans: c.totalRetrans,
     tcpi_bytes_acked: c.bytesAcked,
     tcpi_bytes_received: c.bytesReceived,

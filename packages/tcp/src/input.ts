@@ -5,6 +5,7 @@ import { abort, enterTimeWait, finish, limitFinWait2, restartTimeWait } from './
 import { type Connection, EVENT_CONNECT, EVENT_END, EVENT_READABLE } from './connection.ts';
 import { negotiateEcn, receiveEcn } from './ecn.ts';
 import { armKeepAlive } from './keepalive.ts';
+import { startMtuProbing } from './mtu-probe.ts';
 import { sendAck, sendSyn } from './output.ts';
 import { stopTimer } from './retransmit-timer.ts';
 import type { Segment } from './segment.ts';
@@ -121,7 +122,7 @@ export function takeSynOptions(c: Connection, segment: Segment): void {
     c.tsRecent = options.tsVal;
     c.tsRecentUs = c.tcp.nowUs;
   }
-  c.rcvMss = Math.max(1, Math.min(c.peerMss, c.path.mtu - 40) - (c.timestampsOk ? 12 : 0));
+  c.rcvMss = Math.max(1, Math.min(c.peerMss, c.path.deviceMtu - 40) - (c.timestampsOk ? 12 : 0));
   c.updateMss();
 }
 
@@ -145,6 +146,7 @@ function establish(c: Connection): void {
     c.rtt.afterSynLoss();
   }
   c.updateMss();
+  startMtuProbing(c);
   c.cc.start(c);
   armKeepAlive(c);
   const { parent } = c;
@@ -322,7 +324,7 @@ function takeText(c: Connection, segment: Segment, packet: Packet): void {
   let offset = segment.dataOffset;
   let bytes = segment.bytes;
   c.dataSegsIn++;
-  if (bytes > c.rcvMss) c.rcvMss = Math.min(bytes, c.path.mtu - 40);
+  if (bytes > c.rcvMss) c.rcvMss = Math.min(bytes, c.path.deviceMtu - 40);
   const before = seqDiff(c.rcvNxt, seq);
   if (before > 0) {
     if (before >= bytes) {

@@ -5,8 +5,10 @@ export interface TcpPath {
   /** Address that our packets bear (host order, int32). */
   readonly localAddress: number;
   readonly remoteAddress: number;
-  /** Largest IPv4 packet in bytes that fits the path. */
+  /** Largest IPv4 packet in bytes that is known to fit the path. */
   readonly mtu: number;
+  /** Largest one that our own device takes: what we can receive. */
+  readonly deviceMtu: number;
   /** The device computes the checksum: only the pseudo-header sum need be there. */
   readonly checksumOffload: boolean;
   /**

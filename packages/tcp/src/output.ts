@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts';
 import { ackDue } from './delayed-ack.ts';
 import { ecnCodepoint, segmentEcnFlags, synEcnFlags } from './ecn.ts';
 import { scheduleLossProbe } from './loss-probe.ts';
+import { probeBytes, probeSent } from './mtu-probe.ts';
 import type { TcpPath } from './network.ts';
 import {
   OPT_NOP,
@@ -98,6 +99,10 @@ function sendNew(c: Connection, budget: number): number {
     if (rtx.packetsOut === 0 && c.lastSentUs > 0) restartAfterIdle(c);
     if (rtx.inFlight >= c.cwnd) return STOP_CWND;
     const window = seqDiff((c.sndUna + c.sndWnd) | 0, c.sndNxt);
+    if (c.mtuProbe !== undefined && trySendingProbe(c)) {
+      budget--;
+      continue;
+    }
     let bytes = Math.min(unsent, c.mss);
     if (c.eorCount > 0) bytes = c.untilEndOfRecord(bytes);
     let fin = finDue && bytes === unsent;
@@ -115,6 +120,16 @@ function sendNew(c: Connection, budget: number): number {
     budget--;
   }
   return STOP_BUDGET;
+}
+
+/** A segment larger than usual, to learn whether the path takes it (RFC 4821). */
+function trySendingProbe(c: Connection): boolean {
+  const bytes = probeBytes(c);
+  if (bytes === 0) return false;
+  const seq = c.sndNxt;
+  if (!sendNewSegment(c, bytes, false, false)) return false;
+  probeSent(c, seq, bytes);
+  return true;
 }
 
 /** One new segment from SND.NXT on. @returns false when the device is full. */
@@ -424,7 +439,7 @@ function finishChecksum(c: Connection, addr: number, bytes: number): void {
 
 /** The MSS to announce: what the path lets us receive, RFC 6691 (options are not subtracted). */
 export function announcedMssFor(config: TcpConfig, path: TcpPath): number {
-  const fromPath = path.mtu - 40;
+  const fromPath = path.deviceMtu - 40;
   return config.mss > 0 && config.mss < fromPath ? config.mss : fromPath;
 }
 

@@ -167,7 +167,7 @@ export class PassiveOpen {
     const shift = timestamps && config.windowScaling ? offered.windowShift : -1;
     const sack = timestamps && config.sack && offered.sackPermitted;
     const ecn = timestamps && config.ecn !== 'off' && (segment.flags & ECE) !== 0;
-    const mss = Math.min(offered.mss === 0 ? 536 : offered.mss, path.mtu - 40);
+    const mss = Math.min(offered.mss === 0 ? 536 : offered.mss, path.deviceMtu - 40);
     const offset = this.#tcp.timestampOffset(segment.dst, segment.dstPort, segment.src, segment.srcPort);
     options.mss = announcedMssFor(config, path);
     options.windowShift = shift >= 0 ? windowShiftFor(config.rcvBuf) : -1;

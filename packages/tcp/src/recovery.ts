@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { probeLost } from './mtu-probe.ts';
 import { endReduction, reduce, startReduction } from './prr.ts';
 import { rackDetectLoss } from './rack.ts';
 import { SEG_LOST, SEG_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
@@ -201,7 +202,11 @@ export function enterRecovery(c: Connection): void {
   c.recoveryPoint = c.sndNxt;
   c.probing = false;
   startUndo(c);
-  if (c.caState < CA_CWR) {
+  if (probeLost(c)) {
+    // Only the probe is missing: repair it without reducing the window.
+    startReduction(c);
+    c.ssthresh = Math.max(c.cwnd, 2);
+  } else if (c.caState < CA_CWR) {
     rememberForUndo(c);
     c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
     startReduction(c);

@@ -41,6 +41,9 @@ export class TcpStats {
   SyncookiesSent = 0;
   SyncookiesRecv = 0;
   SyncookiesFailed = 0;
+  TCPMTUPProbes = 0;
+  TCPMTUPSuccess = 0;
+  TCPMTUPFail = 0;
   TCPKeepAlive = 0;
   TCPWinProbe = 0;
   TCPPureAcks = 0;

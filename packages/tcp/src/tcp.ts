@@ -20,6 +20,7 @@ import type { TcpNetwork, TcpPath } from './network.ts';
 import type { SynOptions } from './options.ts';
 import { output, sendSyn } from './output.ts';
 import { type PassiveContext, PassiveOpen } from './passive-open.ts';
+import { mtuReduced } from './path-mtu.ts';
 import { Segment } from './segment.ts';
 import { seqGeq, seqLt } from './seq.ts';
 import { CLOSED, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
@@ -211,14 +212,40 @@ export class Tcp implements PassiveContext {
     code: TcpErrorCode,
     hard: boolean,
   ): void {
-    const c = this.#connections.find(local, localPort, remote, remotePort);
-    if (c === undefined || !(seqGeq(seq, c.sndUna) && seqLt(seq, c.sndNxt))) return;
-    this.beginBatch();
+    const c = this.#quoted(local, localPort, remote, remotePort, seq);
+    if (c === undefined) return;
+    const nested = this.#inBatch;
+    if (!nested) this.beginBatch();
     c.softError = code;
     // A connection that is being opened fails at once, as Linux does; an established one survives soft errors (MUST-56),
     // and hard ones too (RFC 5927 section 5: ICMP is not authenticated).
     if (c.state === SYN_SENT || (c.state === SYN_RECEIVED && hard)) abort(c, code, false);
-    this.endBatch();
+    if (!nested) this.endBatch();
+  }
+
+  /**
+   * An ICMP "fragmentation needed" quotes a segment of ours.
+   * @returns whether it is about something in flight (RFC 5927 section 7.2), so that the path's MTU may be changed;
+   * `pathMtuChanged` follows.
+   */
+  believesTooBig(local: number, localPort: number, remote: number, remotePort: number, seq: number): boolean {
+    return this.#quoted(local, localPort, remote, remotePort, seq) !== undefined;
+  }
+
+  /** The MTU of the path to a host has become smaller: every connection to it adapts. */
+  pathMtuChanged(remote: number): void {
+    const nested = this.#inBatch;
+    if (!nested) this.beginBatch();
+    for (const c of this.#connections) {
+      if (c.remoteAddress === remote) mtuReduced(c);
+    }
+    if (!nested) this.endBatch();
+  }
+
+  /** The connection that an ICMP error quotes, if the sequence number is in flight (RFC 5927 section 4.1). */
+  #quoted(local: number, localPort: number, remote: number, remotePort: number, seq: number): Connection | undefined {
+    const c = this.#connections.find(local, localPort, remote, remotePort);
+    return c !== undefined && seqGeq(seq, c.sndUna) && seqLt(seq, c.sndNxt) ? c : undefined;
   }
 
   // --- From the user -------------------------------------------------------------------------------------------

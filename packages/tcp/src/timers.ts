@@ -4,6 +4,7 @@ import type { Connection } from './connection.ts';
 import { givenUp } from './give-up.ts';
 import { keepAliveTimer } from './keepalive.ts';
 import { lossProbeTimeout } from './loss-probe-timeout.ts';
+import { suspectBlackHole } from './mtu-probe.ts';
 import { output, retransmitAt, sendAck, sendSyn } from './output.ts';
 import { probeWindow } from './persist.ts';
 import { enterLoss, reorderTimeout } from './recovery.ts';
@@ -64,6 +65,7 @@ function retransmissionTimeout(c: Connection): void {
   c.tcp.stats.TCPTimeouts++;
   enterLoss(c);
   c.retries++;
+  suspectBlackHole(c);
   // RFC 6298 (5.5): back off; a segment that the device refuses has not been tried, so it does not count.
   if (retransmitAt(c, rtx.head)) {
     if (c.backoff < 30) c.backoff++;

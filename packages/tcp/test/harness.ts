@@ -198,6 +198,9 @@ export class Harness implements TcpNetwork {
     return {
       localAddress: localAddress === 0 ? LOCAL : localAddress,
       remoteAddress,
+      get deviceMtu() {
+        return h.mtu;
+      },
       get mtu() {
         return h.pathMtus.get(remoteAddress) ?? h.mtu;
       },
