@@ -24,6 +24,8 @@ export class Netback {
   readonly #onError: (message: string) => void;
   /** By `DOMID/N`. */
   readonly #vifs = new Map<string, Vif>();
+  /** Directories that say what cannot be. They are not tried again until they are gone. */
+  readonly #refused = new Set<string>();
   /** Directories that are being looked at, and whether something changed meanwhile. */
   readonly #looking = new Map<string, boolean>();
 
@@ -100,12 +102,13 @@ export class Netback {
         if (frontend === undefined) {
           vif?.close();
           this.#vifs.delete(key);
+          this.#refused.delete(key);
         } else if (vif !== undefined && vif.setup.frontend !== frontend) {
           // Removed and made anew before we looked.
           vif.close();
           this.#vifs.delete(key);
           this.#create(key, { path, domid, index, frontend, bridge, txqueuelen, impair });
-        } else if (vif === undefined) {
+        } else if (vif === undefined && !this.#refused.has(key)) {
           this.#create(key, { path, domid, index, frontend, bridge, txqueuelen, impair });
         }
         if (isStale) this.#look(domid, index);
@@ -118,6 +121,7 @@ export class Netback {
       const setup = readSetup(nodes, this.#config);
       this.#vifs.set(key, new Vif(this.#kernel, this.switchboard, setup, (message) => this.#onError(message)));
     } catch (error) {
+      this.#refused.add(key);
       const message = `${nodes.path}: ${error instanceof Error ? error.message : error}`;
       this.#onError(message);
       this.#kernel.xenstore.write(`error/${nodes.path}/error`, `1 ${message}`);

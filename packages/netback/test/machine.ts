@@ -137,7 +137,8 @@ export class TestMachine {
       this.dom0.xenstore.watch(`${path}/state`, () =>
         this.dom0.xenstore.read(`${path}/state`, (error, value) => {
           const entry = `${who}${domid} ${error === undefined ? value : 'gone'}`;
-          if (!this.trace.includes(entry) || this.trace.at(-1) !== entry) this.trace.push(entry);
+          const isFirst = !this.trace.some((other) => other.startsWith(`${who}${domid} `));
+          if (this.trace.at(-1) !== entry && !(isFirst && error !== undefined)) this.trace.push(entry);
         }),
       );
     }

@@ -147,11 +147,7 @@ export class Netfront {
     const path = this.#backend;
     this.#kernel.xenstore.read(`${path}/state`, (error, value) => {
       if (this.#isFinished || path !== this.#backend) return;
-      if (error !== undefined && error.code !== 'ENOENT') {
-        this.#fail(error);
-        return;
-      }
-      // A node that is missing: the backend is gone.
+      // The backend is gone: ENOENT, or EACCES where its parent is not ours to look at.
       this.#backendState = error === undefined ? Number(value) : XenbusState.Unknown;
       this.#evaluate();
     });
