@@ -76,11 +76,12 @@ export function processAck(c: Connection, segment: Segment): boolean {
     // Karn: the backoff stays until a segment that was sent once is acknowledged (RFC 6298 section 5).
     if (rttUs > 0) c.backoff = 0;
     rearm = true;
-  } else if (c.persisting) {
-    // Any answer means that the peer lives: probing goes on without bound (RFC 9293 section 3.8.6.1).
+  } else if (c.persisting || c.sndWnd === 0) {
+    // Any answer means that the peer lives: probing goes on without bound (RFC 9293 section 3.8.6.1), and so does
+    // retransmission into a window that shrank to zero.
     c.stalledSinceUs = NEVER;
     c.retries = 0;
-    if (windowChanged && c.sndWnd > 0) {
+    if (c.persisting && windowChanged && c.sndWnd > 0) {
       stopTimer(c);
       c.backoff = 0;
     }
