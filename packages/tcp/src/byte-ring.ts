@@ -1,42 +1,73 @@
 import { addSum, type Memory, PAGE_SIZE, type PageAllocator, swapSum } from '@qanat/bytes';
 
+/** A ring begins with this many bytes. */
+const FIRST_CAPACITY = 16 * 1024;
+
 /**
  * A ring of stream bytes in machine memory, addressed by sequence number: byte `seq` lives at `base + (seq & mask)`.
- * The capacity is a power of two of at least a page, so the number space wraps at 2^32 without a seam.
- * Its pages are taken at the first byte and can be given back when it is empty.
+ * The capacity is a power of two of at least a page, so the number space wraps at 2^32 without a seam. Pages are taken
+ * at the first byte; the ring doubles as it fills, up to what it was made for, and can be given back when it is empty.
  */
 export class ByteRing {
   readonly #memory: Memory;
   readonly #pages: PageAllocator;
-  readonly #capacity: number;
-  readonly #mask: number;
+  /** Capacity at most. */
+  readonly limit: number;
+  #capacity = 0;
+  #mask = 0;
   /** Address of the ring, 0 while it has no pages. */
   base = 0;
 
-  /** @param least bytes it must hold. */
+  /** @param least bytes it must be able to hold. */
   constructor(memory: Memory, pages: PageAllocator, least: number) {
     this.#memory = memory;
     this.#pages = pages;
-    let capacity = PAGE_SIZE;
-    while (capacity < least) capacity *= 2;
-    this.#capacity = capacity;
-    this.#mask = capacity - 1;
+    let limit = PAGE_SIZE;
+    while (limit < least) limit *= 2;
+    this.limit = limit;
   }
 
+  /** Bytes that there are pages for. */
   get capacity(): number {
     return this.#capacity;
   }
 
-  /** Takes the pages. @returns false when there are none. */
-  ensure(): boolean {
-    if (this.base === 0) this.base = this.#pages.allocContiguous(this.#capacity / PAGE_SIZE);
-    return this.base !== 0;
+  /**
+   * Makes room for the bytes from `start` up to `end`; what is held lies in that range.
+   * @returns false when there is no memory for it (what there was stays).
+   */
+  ensure(start: number, end: number): boolean {
+    const needed = (end - start) | 0;
+    return needed <= this.#capacity || this.#grow(start, needed);
+  }
+
+  #grow(start: number, needed: number): boolean {
+    let capacity = this.#capacity === 0 ? Math.min(FIRST_CAPACITY, this.limit) : this.#capacity * 2;
+    while (capacity < needed) capacity *= 2;
+    if (capacity > this.limit) return false;
+    const base = this.#pages.allocContiguous(capacity / PAGE_SIZE);
+    if (base === 0) return false;
+    const mask = capacity - 1;
+    const kernel = this.#memory.kernel;
+    for (let copied = 0; copied < this.#capacity; ) {
+      const seq = (start + copied) | 0;
+      const bytes = Math.min(this.contiguous(seq), this.#capacity - copied, capacity - (seq & mask));
+      kernel.copy(base + (seq & mask), this.addrOf(seq), bytes);
+      copied += bytes;
+    }
+    this.release();
+    this.base = base;
+    this.#capacity = capacity;
+    this.#mask = mask;
+    return true;
   }
 
   release(): void {
     if (this.base !== 0) {
       this.#pages.free(this.base, this.#capacity / PAGE_SIZE);
       this.base = 0;
+      this.#capacity = 0;
+      this.#mask = 0;
     }
   }
 

@@ -346,7 +346,7 @@ function takeText(c: Connection, segment: Segment, packet: Packet): void {
     segment.flags &= ~FIN;
     if (bytes <= 0) return;
   }
-  if (!rcv.ensure()) {
+  if (!rcv.ensure((seq + bytes) | 0)) {
     tcp.stats.TCPRcvQDrop++;
     return;
   }

@@ -28,7 +28,7 @@ export class ReceiveQueue {
   /** @param slack bytes that rounding the scaled window up may add to the right edge. */
   constructor(memory: Memory, pages: PageAllocator, limit: number, slack: number) {
     this.#ring = new ByteRing(memory, pages, limit);
-    this.limit = Math.max(1, Math.min(limit, this.#ring.capacity - slack));
+    this.limit = Math.max(1, Math.min(limit, this.#ring.limit - slack));
   }
 
   start(seq: number): void {
@@ -46,9 +46,9 @@ export class ReceiveQueue {
     return this.limit - this.readable;
   }
 
-  /** Takes the pages. @returns false when there is no memory. */
-  ensure(): boolean {
-    return this.#ring.ensure();
+  /** Makes room up to `end`, which lies within the window. @returns false when there is no memory. */
+  ensure(end: number): boolean {
+    return this.#ring.ensure(this.readSeq, end);
   }
 
   /**

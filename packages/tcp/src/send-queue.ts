@@ -32,9 +32,8 @@ export class SendQueue {
 
   /** Appends what fits of an application's array. @returns bytes taken; -1 when there is no memory at all. */
   write(from: Uint8Array): number {
-    const bytes = Math.min(from.length, this.free);
-    if (bytes === 0) return 0;
-    if (!this.#ring.ensure()) return -1;
+    const bytes = this.#room(Math.min(from.length, this.free));
+    if (bytes <= 0) return bytes;
     this.#ring.putArray(this.end, from, 0, bytes);
     this.end = (this.end + bytes) | 0;
     return bytes;
@@ -42,12 +41,18 @@ export class SendQueue {
 
   /** Appends what fits of `bytes` at `addr` of machine memory. @returns bytes taken; -1 when there is no memory. */
   writeFrom(addr: number, bytes: number): number {
-    if (bytes > this.free) bytes = this.free;
-    if (bytes === 0) return 0;
-    if (!this.#ring.ensure()) return -1;
+    bytes = this.#room(Math.min(bytes, this.free));
+    if (bytes <= 0) return bytes;
     this.#ring.put(this.end, addr, bytes);
     this.end = (this.end + bytes) | 0;
     return bytes;
+  }
+
+  /** @returns how many of `bytes` there is memory for; -1 when there is none for the first. */
+  #room(bytes: number): number {
+    if (bytes <= 0 || this.#ring.ensure(this.una, (this.end + bytes) | 0)) return Math.max(bytes, 0);
+    const left = this.#ring.capacity - this.bytes;
+    return left > 0 || this.bytes > 0 ? left : -1;
   }
 
   /** Copies `bytes` from `seq` on into a segment. @returns their folded sum. */

@@ -36,12 +36,24 @@ export function chooseWindow(c: Connection): number {
   if (free - current >= step) {
     field = free >>> shift;
     // Rounding down must not take back what was offered.
-    if (field << shift < current) field = (current + (1 << shift) - 1) >>> shift;
+    if (field << shift < current) field = keepOffer(c, current);
   } else {
-    field = current > 0 ? (current + (1 << shift) - 1) >>> shift : 0;
+    field = keepOffer(c, current);
   }
   if (field > 0xffff) field = 0xffff;
   const edge = (c.rcvNxt + (field << shift)) | 0;
   if (seqGt(edge, c.rcvAdv)) c.rcvAdv = edge;
   return field;
+}
+
+/**
+ * The field for a window that stays as it is. Rounded up, it would creep by part of a unit with every segment, past any
+ * buffer: less than one unit is allowed beyond the limit (the ring has room for it), then it is rounded down (RFC 7323
+ * section 2.4). What was offered is accepted all the same.
+ */
+function keepOffer(c: Connection, current: number): number {
+  const shift = c.rcvWndShift;
+  const part = (1 << shift) - 1;
+  const field = (current + part) >>> shift;
+  return c.rcv.readable + (field << shift) > c.rcv.limit + part ? current >>> shift : field;
 }
