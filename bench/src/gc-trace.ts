@@ -1,16 +1,22 @@
-/** What `node --trace-gc` says about the threads of a process. */
+/** What V8's `--trace-gc` says about one thread of a process. */
+export interface ThreadGc {
+  scavenges: number;
+  markCompacts: number;
+  /** Growth of its heap after the warm-up in MB, as seen after collections. */
+  heapGrowthMb: number;
+}
+
 export interface GcSummary {
-  readonly scavenges: number;
-  readonly markCompacts: number;
-  /** The largest growth of any thread's heap after its warm-up, in MB, as seen after collections. */
-  readonly heapGrowthMb: number;
-  /** Threads that collected at all. */
-  readonly threads: number;
+  /** The thread that started the process. */
+  readonly host: ThreadGc;
+  /** All others together, the growth being the largest of any. */
+  readonly others: ThreadGc;
 }
 
 // [4242:0x5581d20]      102 ms: Scavenge 4.1 (5.0) -> 3.6 (6.0) MB, 0.6 / 0.0 ms ...
-const LINE =
-  /^\[\d+:(0x[0-9a-f]+)\]\s+(\d+(?:\.\d+)?) ms: (Scavenge|Mark-Compact)[^\d]*([\d.]+) \([\d.]+\) -> ([\d.]+) /;
+// V8 prints past Node: such a line may come in the middle of another one.
+const LINE = /\[\d+:(0x[0-9a-f]+)\][^\n]*\n?/g;
+const COLLECTION = /\s(\d+(?:\.\d+)?) ms: (Scavenge|Mark-Compact)[^\d]*[\d.]+ \([\d.]+\) -> ([\d.]+) /;
 
 export interface GcTrace {
   readonly summary: GcSummary;
@@ -23,25 +29,28 @@ export interface GcTrace {
  * @param warmUpMs collections before this age of a thread are left out.
  */
 export function splitGcTrace(output: string, warmUpMs: number): GcTrace {
-  const rest: string[] = [];
-  const heaps = new Map<string, { first: number; last: number }>();
-  let scavenges = 0;
-  let markCompacts = 0;
-  for (const line of output.split('\n')) {
-    const match = LINE.exec(line);
-    if (!match) {
-      if (!/^\[\d+:0x[0-9a-f]+\]/.test(line)) rest.push(line);
-      continue;
-    }
-    if (Number(match[2]) < warmUpMs) continue;
-    if (match[3] === 'Scavenge') scavenges++;
-    else markCompacts++;
-    const after = Number(match[5]);
-    const heap = heaps.get(match[1]!);
-    if (heap) heap.last = after;
-    else heaps.set(match[1]!, { first: after, last: after });
-  }
-  const growths = [...heaps.values()].map(({ first, last }) => last - first);
-  const heapGrowthMb = Math.max(0, ...growths);
-  return { summary: { scavenges, markCompacts, heapGrowthMb, threads: heaps.size }, rest: rest.join('\n') };
+  // The host's thread collects first: it loads the program.
+  const threads = new Map<string, ThreadGc & { firstMb?: number }>();
+  const rest = output.replace(LINE, (line, isolate: string) => {
+    let thread = threads.get(isolate);
+    if (!thread) threads.set(isolate, (thread = { scavenges: 0, markCompacts: 0, heapGrowthMb: 0 }));
+    const match = COLLECTION.exec(line);
+    if (!match || Number(match[1]) < warmUpMs) return '';
+    if (match[2] === 'Scavenge') thread.scavenges++;
+    else thread.markCompacts++;
+    const afterMb = Number(match[3]);
+    thread.firstMb ??= afterMb;
+    thread.heapGrowthMb = Math.max(0, afterMb - thread.firstMb);
+    return '';
+  });
+  const [host, ...others] = threads.values();
+  return { summary: { host: total(host ? [host] : []), others: total(others) }, rest };
+}
+
+function total(threads: readonly ThreadGc[]): ThreadGc {
+  return {
+    scavenges: threads.reduce((sum, thread) => sum + thread.scavenges, 0),
+    markCompacts: threads.reduce((sum, thread) => sum + thread.markCompacts, 0),
+    heapGrowthMb: Math.max(0, ...threads.map((thread) => thread.heapGrowthMb)),
+  };
 }

@@ -7,6 +7,8 @@ import { alignColumns, longestGap, median, type Progress, type Summary, summariz
 const IPERF = new URL('../../examples/iperf/dist/main.js', import.meta.url);
 const LOOPBACK = new URL('./loopback.js', import.meta.url);
 const SPAN_SECONDS = 0.1;
+/** `--trace-gc` for all threads. As an option of the command line it would be handed to workers, which refuse it. */
+const TRACE_GC = ['--import', "data:text/javascript,import v8 from 'node:v8'; v8.setFlagsFromString('--trace-gc');"];
 /** Start of the process, compilation, slow start. */
 const WARM_UP_MS = 1500;
 
@@ -81,7 +83,7 @@ interface IperfDocument {
 
 async function runQanat(options: IperfBenchOptions): Promise<QanatRun> {
   const args = ['--json', '-i', `${SPAN_SECONDS}`, '-t', `${options.seconds}`, ...options.iperfArgs];
-  const { summary, rest } = splitGcTrace(await runNode(IPERF, ['--trace-gc'], args), WARM_UP_MS);
+  const { summary, rest } = splitGcTrace(await runNode(IPERF, TRACE_GC, args), WARM_UP_MS);
   const document = JSON.parse(rest) as IperfDocument;
   return {
     bitsPerSecond: document.end.sum_received.bits_per_second,
@@ -96,7 +98,7 @@ async function runQanat(options: IperfBenchOptions): Promise<QanatRun> {
 }
 
 async function runLoopback(seconds: number): Promise<Run> {
-  const { summary, rest } = splitGcTrace(await runNode(LOOPBACK, ['--trace-gc'], [`${seconds}`]), WARM_UP_MS);
+  const { summary, rest } = splitGcTrace(await runNode(LOOPBACK, TRACE_GC, [`${seconds}`]), WARM_UP_MS);
   const run = JSON.parse(rest) as LoopbackRun;
   return {
     bitsPerSecond: (run.bytes * 8) / run.seconds,
@@ -114,24 +116,44 @@ export function iperfTable(result: IperfBenchResult): string[] {
     `${gigabits(rate.least)}..${gigabits(rate.most)}`,
     `${(rate.spread * 100).toFixed(0)} %`,
     `${(Math.max(...runs.map((run) => run.longestGapSeconds)) * 1000).toFixed(0)} ms`,
-    `${median(runs.map((run) => run.gc.scavenges))}`,
-    `${median(runs.map((run) => run.gc.markCompacts))}`,
-    `${Math.max(...runs.map((run) => run.gc.heapGrowthMb)).toFixed(1)} MB`,
+    ...gcCells(runs, 'others'),
+    ...gcCells(runs, 'host'),
   ];
   const table = alignColumns([
-    ['1 flow', 'Gbit/s', 'range', 'spread', 'longest gap', 'scavenges', 'major GCs', 'heap growth'],
+    [
+      '1 flow',
+      'Gbit/s',
+      'range',
+      'spread',
+      'longest gap',
+      'scavenges',
+      'major',
+      'growth',
+      'main scav.',
+      'major',
+      'growth',
+    ],
     row('qanat, two domains', qanat.bitsPerSecond, qanat.runs),
     row('node:net, loopback', loopback.bitsPerSecond, loopback.runs),
   ]);
   const drops = qanat.runs.map((run) => `${run.retransmits}/${run.bridgeDrops}`).join(' ');
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node ${machine.node}`,
-    `${qanat.runs.length} pairs of runs of ${result.seconds} s; medians; gaps without progress of ${SPAN_SECONDS} s and more`,
+    `${qanat.runs.length} pairs of runs of ${result.seconds} s; medians; gaps without progress of ${SPAN_SECONDS} s and more;`,
+    'scavenges, major collections and heap growth after warm-up: in the workers (domains, server), and in the main thread',
     '',
     ...table,
     '',
     `ratio qanat / node:net: ${result.ratio.toFixed(2)} (median of the pairs)`,
     `retransmits/bridge drops of each run of qanat: ${drops}`,
+  ];
+}
+
+function gcCells(runs: readonly Run[], threads: keyof GcSummary): string[] {
+  return [
+    `${median(runs.map(({ gc }) => gc[threads].scavenges))}`,
+    `${median(runs.map(({ gc }) => gc[threads].markCompacts))}`,
+    `${Math.max(...runs.map(({ gc }) => gc[threads].heapGrowthMb)).toFixed(1)} MB`,
   ];
 }
 

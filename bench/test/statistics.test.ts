@@ -34,23 +34,28 @@ describe('the trace of the garbage collector', () => {
   const trace = [
     '[42:0x7fe278000f00]       93 ms: Scavenge 5.5 (9.5) -> 5.1 (9.5) MB, 0.20 / 0.00 ms  (average mu = 1.000) ',
     '[42:0x7fe278000f00]     2093 ms: Scavenge 5.5 (9.5) -> 5.1 (9.5) MB, 0.20 / 0.00 ms  (average mu = 1.000) ',
-    '{"bytes":1,',
-    '[42:0x7fe278000a00]     2094 ms: Scavenge 4.0 (9.5) -> 3.0 (9.5) MB, 0.20 / 0.00 ms  (average mu = 1.000) ',
+    '{"bytes":1,"sec[42:0x7fe278000a00]     2094 ms: Scavenge 4.0 (9.5) -> 3.0 (9.5) MB, 0.20 / 0.00 ms  (average mu = 1.000) ',
+    'onds":2}',
     '[42:0x7fe278000f00]     3093 ms: Mark-Compact (reduce) 8.5 (9.5) -> 7.6 (9.5) MB, 0.20 / 0.00 ms  (average) ',
     '[42:0x7fe278000f00] Some other line of V8',
-    '"seconds":2}',
     '',
   ].join('\n');
 
   it('is counted by thread, after the warm-up, and taken out of the output', () => {
     const { summary, rest } = splitGcTrace(trace, 1000);
-    expect(summary).toEqual({ scavenges: 2, markCompacts: 1, heapGrowthMb: 2.5, threads: 2 });
+    expect(summary).toEqual({
+      host: { scavenges: 1, markCompacts: 1, heapGrowthMb: 2.5 },
+      others: { scavenges: 1, markCompacts: 0, heapGrowthMb: 0 },
+    });
     expect(JSON.parse(rest)).toEqual({ bytes: 1, seconds: 2 });
   });
 
   it('of a process that never collects is empty', () => {
     expect(splitGcTrace('{}\n', 0)).toEqual({
-      summary: { scavenges: 0, markCompacts: 0, heapGrowthMb: 0, threads: 0 },
+      summary: {
+        host: { scavenges: 0, markCompacts: 0, heapGrowthMb: 0 },
+        others: { scavenges: 0, markCompacts: 0, heapGrowthMb: 0 },
+      },
       rest: '{}\n',
     });
   });
