@@ -16,9 +16,12 @@ export {
 export * from '@qanat/link';
 export type { BridgeStats, PortStats } from '@qanat/netback';
 export { createNetfront, type Netfront, type NetfrontOptions } from '@qanat/netfront';
+/** All of the machine: hypercalls, rings, xenstore, toolstack, and the kernel in a domain. */
+export * as os from '@qanat/os';
 export { DeadlockError, type Image, type Kernel, type KernelStats, SleepAuditError } from '@qanat/os';
 export * from '@qanat/stack';
 export type { TcpConfig, TcpInfo, TcpState } from '@qanat/tcp';
+export * as xen from '@qanat/xen';
 export {
   ConfigError,
   type ConsoleReader,
@@ -31,7 +34,7 @@ export {
   XenstoreError,
 } from '@qanat/xen';
 export { type BootedStack, type BootOptions, bootStack } from './boot-stack.ts';
-export type { CaptureEnd } from './dom0-service.ts';
+export type { CaptureEnd } from './dom0-client.ts';
 export type { DomainConfig, VifConfig } from './domain-config.ts';
 export { DomainHandle } from './domain-handle.ts';
 export { createMachine, Machine } from './machine.ts';

@@ -10,8 +10,9 @@ import {
   type DomainInfo,
   type Hypervisor,
   Toolstack,
+  type XenstoreClient,
 } from '@qanat/xen';
-import { type CaptureEnd, Dom0Client } from './dom0-service.ts';
+import { type CaptureEnd, Dom0Client } from './dom0-client.ts';
 import { type DomainConfig, toXlConfig } from './domain-config.ts';
 import { DomainHandle } from './domain-handle.ts';
 import { MachineError } from './machine-error.ts';
@@ -84,6 +85,11 @@ export class Machine {
     return new Machine(cpus, hypervisor, toolstack, early);
   }
 
+  /** xenstore, with Dom0's rights. Its callbacks come while the machine moves. */
+  get xenstore(): XenstoreClient {
+    return this.#toolstack.client;
+  }
+
   /** Machine time, in microseconds since the machine was made. */
   get clock(): Clock {
     return this.hypervisor.clock;
@@ -131,6 +137,17 @@ export class Machine {
     return this.#handles
       .flatMap(({ name, exit }) => (exit !== undefined && isNamed(names, name) ? [exit] : []))
       .sort((a, b) => a.domid - b.domid);
+  }
+
+  /**
+   * Lets the machine move until `done()`, which is asked after every turn of a domain or, with threads, now and then.
+   * Domains that were created since the last `run` wait for the next one.
+   * @throws MachineError ERR_DOM0_DOWN. @throws DeadlockError on virtual time, when all wait and nothing can come.
+   */
+  async until(done: () => boolean): Promise<void> {
+    this.#checkAlive();
+    await this.#until(done);
+    this.#checkAlive();
   }
 
   /**

@@ -184,6 +184,34 @@ describe('a machine', () => {
     expect(machine.console('shell').text).toBe('$ you said hello\n');
   });
 
+  test('leaves nothing in xenstore of domains that have ended, however they did', async () => {
+    const machine = await virtual();
+    const names = async (path: string): Promise<string[]> => {
+      const answers: (string[] | string)[] = [];
+      machine.xenstore.directory(path, (error, value) => answers.push(error?.code ?? value));
+      await machine.until(() => answers.length > 0);
+      return answers.flat();
+    };
+    const vifs = [{ ip: '192.168.8.103/24' }, { ip: '192.168.9.103/24', bridge: 'xenbr1' }];
+    await transfer(machine, 10_000);
+    await machine.create({ name: 'asked', image: onStack(() => {}), vifs });
+    await machine.create({ name: 'killed', image: onStack(() => {}), vifs: [{ ip: '192.168.8.104/24' }] });
+    expect(await names('/local/domain')).toEqual(['0', '1', '2', '3', '4']);
+    await machine.run('sink', 'source');
+    expect((await machine.bridges()).map(({ name, ports }) => [name, ports.length])).toEqual([
+      ['xenbr0', 2],
+      ['xenbr1', 1],
+    ]);
+    await machine.destroy('killed');
+    await machine.shutdown('asked');
+    expect(await names('/local/domain')).toEqual(['0']);
+    expect(await names('/local/domain/0/backend/vif')).toEqual([]);
+    expect(await names('/local/domain/0/error')).toEqual(['ENOENT']);
+    expect(await names('/vm')).toEqual([]);
+    expect((await machine.bridges()).map(({ ports }) => ports)).toEqual([[], []]);
+    expect(machine.hypervisor.domids()).toEqual([0]);
+  });
+
   test('can be used again after a run', async () => {
     const machine = await virtual();
     for (let i = 0; i < 3; i++) {
@@ -336,6 +364,13 @@ describe('what goes wrong', () => {
     await expect(tooSmall).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
     const machine = await virtual();
     await expect(machine.run('nobody')).rejects.toThrow('there is no domain "nobody"');
+  });
+
+  test("Dom0 is nobody's to end", async () => {
+    const machine = await virtual();
+    await expect(machine.destroy('Domain-0')).rejects.toThrow('Dom0 ends with the machine only');
+    await expect(machine.shutdown('Domain-0')).rejects.toThrow('Dom0 ends with the machine only');
+    await expect(machine.destroy('nobody')).rejects.toThrow('there is no domain "nobody"');
   });
 
   test('a closed machine does nothing any more', async () => {

@@ -2,8 +2,8 @@ import { PAGE_SHIFT } from '@qanat/bytes';
 import type { DomainRecord } from '../domain-record.ts';
 import { GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE } from '../grant-layout.ts';
 import { XenbusState } from '../xenbus.ts';
-import type { Perms } from '../xenstore/client-text.ts';
 import { domainPath } from '../xenstore/path.ts';
+import type { Perms } from '../xenstore/perms.ts';
 import type { XenstoreTransaction } from '../xenstore/transaction.ts';
 import type { ResolvedDomainConfig, ResolvedVif } from './config.ts';
 

@@ -155,8 +155,8 @@ export class Toolstack<Image> {
 
   /** Asks a domain to power off and returns at once. */
   requestShutdown(domain: string | number): void {
-    const entry = this.#find(domain);
-    if (entry.state === 'running' && entry !== this.#dom0) {
+    const entry = this.#findGuest(domain);
+    if (entry.state === 'running') {
       this.client.write(`${domainPath(entry.domid)}/control/shutdown`, 'poweroff');
     } else if (entry.state === 'paused') {
       entry.ended({ name: entry.config.name, domid: entry.domid, code: 0 });
@@ -169,7 +169,7 @@ export class Toolstack<Image> {
    * @param graceUs microseconds of machine time.
    */
   async shutdown(domain: string | number, graceUs = DEFAULT_SHUTDOWN_GRACE_US): Promise<DomainExit> {
-    const entry = this.#find(domain);
+    const entry = this.#findGuest(domain);
     const { clock } = this.#hypervisor;
     const deadlineUs = clock.now() + graceUs;
     this.requestShutdown(entry.domid);
@@ -183,7 +183,7 @@ export class Toolstack<Image> {
 
   /** `xl destroy`: stops the domain's virtual CPU wherever it is, and removes the domain. */
   async destroy(domain: string | number): Promise<DomainExit> {
-    return this.#destroy(this.#find(domain));
+    return this.#destroy(this.#findGuest(domain));
   }
 
   /** Ends everything at once, Dom0 too. Nothing is left: no thread, timer or handle. */
@@ -317,6 +317,12 @@ export class Toolstack<Image> {
       if (entry.domid === domain || entry.config.name === domain) return entry;
     }
     throw new Error(`there is no domain ${typeof domain === 'string' ? `"${domain}"` : domain}`);
+  }
+
+  #findGuest(domain: string | number): DomainEntry<Image> {
+    const entry = this.#find(domain);
+    if (entry === this.#dom0) throw new Error('Dom0 ends with the machine only: close it');
+    return entry;
   }
 
   #dom0Failure(): Error | undefined {

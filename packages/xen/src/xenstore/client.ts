@@ -1,8 +1,10 @@
 import type { Memory } from '@qanat/bytes';
 import { ByteRing } from './byte-ring.ts';
-import { areSendablePerms, decodeValue, encodeValue, isSendablePath, type Perms, parsePerms } from './client-text.ts';
+import { areSendablePerms, decodeValue, encodeValue, isSendablePath } from './client-text.ts';
 import { XenstoreError } from './error.ts';
 import { encodeMessage, MessageReader, MessageWriter, READ_BAD_INDEX, READ_BAD_LENGTH, READ_EMPTY } from './message.ts';
+import { type Perms, parsePerms } from './perms.ts';
+import { namesNoPath, operationName, splitNames } from './request.ts';
 import { runTransaction, type TransactionBody } from './transaction.ts';
 import {
   bytesOfLatin1,
@@ -345,8 +347,8 @@ export class XenstoreClient {
   }
 
   #request(type: number, path: string, rest: string, txId: number, answer: Request['answer']): void {
-    const operation = OPERATION_NAMES.get(type) ?? 'request';
-    const bad = !isPathless(type) && !isSendablePath(path);
+    const operation = operationName(type);
+    const bad = !namesNoPath(type) && !isSendablePath(path);
     const payload = bytesOfLatin1(`${path}\0${rest}`);
     if (bad || payload.length > XENSTORE_PAYLOAD_MAX) this.#fail(answer, new XenstoreError('EINVAL', operation, path));
     else if (this.#closed) this.#fail(answer, new XenstoreError('EIO', operation, path));
@@ -372,7 +374,7 @@ export class XenstoreClient {
       return;
     }
     this.#pending.delete(reqId);
-    const operation = OPERATION_NAMES.get(request.type) ?? 'request';
+    const operation = operationName(request.type);
     if (type === request.type) request.answer(undefined, payload);
     else {
       const code = type === XS_ERROR ? errorCodeOf(latin1OfBytes(payload).replace(/\0$/, '')) : 'EIO';
@@ -386,39 +388,4 @@ export class XenstoreClient {
     if (watch?.active && path !== undefined) watch.onEvent(path);
     else this.strayMessages++;
   }
-}
-
-const OPERATION_NAMES = new Map<number, string>([
-  [XS_DIRECTORY, 'directory'],
-  [XS_READ, 'read'],
-  [XS_GET_PERMS, 'getPerms'],
-  [XS_WATCH, 'watch'],
-  [XS_UNWATCH, 'unwatch'],
-  [XS_TRANSACTION_START, 'transaction'],
-  [XS_TRANSACTION_END, 'transaction'],
-  [XS_INTRODUCE, 'introduce'],
-  [XS_RELEASE, 'releaseDomain'],
-  [XS_GET_DOMAIN_PATH, 'getDomainPath'],
-  [XS_WRITE, 'write'],
-  [XS_MKDIR, 'mkdir'],
-  [XS_RM, 'rm'],
-  [XS_SET_PERMS, 'setPerms'],
-  [XS_IS_DOMAIN_INTRODUCED, 'isDomainIntroduced'],
-]);
-
-function isPathless(type: number): boolean {
-  return (
-    type === XS_TRANSACTION_START ||
-    type === XS_TRANSACTION_END ||
-    type === XS_INTRODUCE ||
-    type === XS_RELEASE ||
-    type === XS_GET_DOMAIN_PATH ||
-    type === XS_IS_DOMAIN_INTRODUCED
-  );
-}
-
-function splitNames(payload: Uint8Array): string[] {
-  const names = latin1OfBytes(payload).split('\0');
-  names.pop();
-  return names;
 }

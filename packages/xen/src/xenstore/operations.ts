@@ -1,8 +1,8 @@
-import { type Perms, parsePerms } from './client-text.ts';
 import { type Connection, watchKey } from './connection.ts';
 import type { XenstoreMessage } from './message.ts';
 import { domainPath, INTRODUCE_DOMAIN, RELEASE_DOMAIN, resolvePath } from './path.ts';
-import { DOM0_ONLY, formatPerms } from './permissions.ts';
+import { DOM0_ONLY } from './permissions.ts';
+import { formatPerms, type Perms, parsePerms } from './perms.ts';
 import { type Operation, ServerTransaction } from './server-transaction.ts';
 import type { Store } from './store.ts';
 import type { WatchTable } from './watch-table.ts';

@@ -1,4 +1,4 @@
-import type { Perms } from './client-text.ts';
+import type { Perms } from './perms.ts';
 
 /** Who asks. Dom0 may do everything. */
 export interface Caller {
@@ -37,11 +37,6 @@ export function inheritedPerms(perms: Perms, caller: Caller): Perms {
 export function permsWithout(perms: Perms, domid: number): Perms | undefined {
   if (perms[0]?.domid === domid) return undefined;
   return perms.some((perm) => perm.domid === domid) ? perms.filter((perm) => perm.domid !== domid) : perms;
-}
-
-/** @returns as GET_PERMS answers: `n0\0r1\0`. */
-export function formatPerms(perms: Perms): string {
-  return perms.map(({ access, domid }) => `${access}${domid}\0`).join('');
 }
 
 function accessOf(perms: Perms, { domid, privileged }: Caller): string {

@@ -1,6 +1,6 @@
-import type { Perms } from './client-text.ts';
 import { domainPath, splitPath } from './path.ts';
 import { type Caller, DOM0_ONLY, inheritedPerms, isOwner, mayRead, mayWrite, permsWithout } from './permissions.ts';
+import type { Perms } from './perms.ts';
 import type { XenstoreQuotas } from './quota.ts';
 import { deepest, leaf, lookup, replace, type StoreNode, visit } from './tree.ts';
 import type { XenstoreErrorCode } from './wire.ts';

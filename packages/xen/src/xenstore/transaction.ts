@@ -1,6 +1,6 @@
 import type { XenstoreCallback, XenstoreClient, XenstoreDone } from './client.ts';
-import type { Perms } from './client-text.ts';
 import { XenstoreError } from './error.ts';
+import type { Perms } from './perms.ts';
 
 export type TransactionBody = (tx: XenstoreTransaction) => void;
 

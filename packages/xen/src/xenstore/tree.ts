@@ -1,4 +1,4 @@
-import type { Perms } from './client-text.ts';
+import type { Perms } from './perms.ts';
 
 /**
  * A node of the store. Nodes never change: a change makes new ones along the path up to the root, so whoever holds a

@@ -1,8 +1,8 @@
-import type { Perms } from './client-text.ts';
 import type { Connection, ServerWatch } from './connection.ts';
 import { watchKey } from './connection.ts';
 import { domainPath, splitPath } from './path.ts';
 import { mayRead } from './permissions.ts';
+import type { Perms } from './perms.ts';
 import type { Change } from './store.ts';
 import { lookup } from './tree.ts';
 
