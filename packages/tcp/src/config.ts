@@ -67,6 +67,8 @@ export interface TcpConfig {
   readonly keepAliveProbes: number;
   /** 2 MSL: how long TIME-WAIT lasts [60 s]. */
   readonly timeWaitUs: number;
+  /** A RST does not end TIME-WAIT, RFC 1337 [tcp_rfc1337; off in Linux]. */
+  readonly rfc1337: boolean;
   /** How long a fully closed connection waits in FIN-WAIT-2 [tcp_fin_timeout]. */
   readonly finTimeoutUs: number;
   /** Least time between challenge ACKs that carry no data, RFC 5961 section 7 [tcp_invalid_ratelimit]. */
@@ -115,6 +117,7 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   keepAliveIntervalUs: 75_000_000,
   keepAliveProbes: 9,
   timeWaitUs: 60_000_000,
+  rfc1337: true,
   finTimeoutUs: 60_000_000,
   challengeAckIntervalUs: 500_000,
   slowStartAfterIdle: true,

@@ -269,7 +269,8 @@ function resetArrives(c: Connection): void {
       finish(c, 'ECONNREFUSED');
       break;
     case TIME_WAIT:
-      // RFC 1337: a RST does not end TIME-WAIT.
+      // TIME-WAIT assassination is what RFC 1337 warns of.
+      if (!c.config.rfc1337) finish(c, undefined);
       break;
     case CLOSING:
     case LAST_ACK:

@@ -22,7 +22,7 @@ import { output, sendSyn } from './output.ts';
 import { type PassiveContext, PassiveOpen } from './passive-open.ts';
 import { mtuReduced } from './path-mtu.ts';
 import { Segment } from './segment.ts';
-import { seqGeq, seqLt } from './seq.ts';
+import { seqGeq, seqLeq, seqLt } from './seq.ts';
 import { CLOSED, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
 import { TcpStats } from './stats.ts';
 import { runTimers } from './timers.ts';
@@ -79,6 +79,8 @@ export class Tcp implements PassiveContext {
   /** Connections that wait for room in a device, in the order in which they were refused. */
   #blocked: Connection[] = [];
   #inBatch = false;
+  /** The connection in TIME-WAIT over which a SYN opens a new one, while it does. */
+  #reopened: Connection | undefined;
   /** Connections whose users are to be told what they caused themselves, once their call has returned. */
   #untold: Connection[] = [];
   readonly #tellTimer = new Timer(() => this.#tellUntold());
@@ -151,7 +153,9 @@ export class Tcp implements PassiveContext {
       this.#passive.answerReset(segment);
     } else if (answer === OPEN_AGAIN) {
       finish(c, undefined);
+      this.#reopened = c;
       this.#passive.arrives(segment, packet);
+      this.#reopened = undefined;
     }
   }
 
@@ -360,6 +364,9 @@ export class Tcp implements PassiveContext {
   open(c: Connection): void {
     const { localAddress: local, remoteAddress: remote, localPort, remotePort } = c;
     c.iss = this.#isn.isn(local, localPort, remote, remotePort, this.nowUs);
+    const old = this.#reopened;
+    // More than the clock's 250 kB a second were sent (RFC 9293 section 3.10.7.4, MAY-2; the distance is Linux's).
+    if (old !== undefined && seqLeq(c.iss, old.sndNxt)) c.iss = (old.sndNxt + 65_537) | 0;
     c.tsOffset = this.timestampOffset(local, localPort, remote, remotePort);
     c.sndUna = c.iss;
     c.sndNxt = (c.iss + 1) | 0;
