@@ -32,9 +32,11 @@ export function failsPaws(c: Connection, segment: Segment): boolean {
 export function noteTimestamp(c: Connection, segment: Segment): void {
   const options = segment.options;
   if (!c.timestampsOk || !options.hasTimestamps) return;
-  if (seqLeq(segment.seq, c.lastAckSent) && ((options.tsVal - c.tsRecent) | 0) >= 0) {
+  const { nowUs } = c.tcp;
+  if (!seqLeq(segment.seq, c.lastAckSent)) return;
+  if (((options.tsVal - c.tsRecent) | 0) >= 0 || nowUs - c.tsRecentUs >= PAWS_IDLE_US) {
     c.tsRecent = options.tsVal;
-    c.tsRecentUs = c.tcp.nowUs;
+    c.tsRecentUs = nowUs;
   }
 }
 
