@@ -34,6 +34,8 @@ export interface TcpConfig {
   readonly synAckRetries: number;
   /** R2 as retransmissions of data [tcp_retries2]: the connection is given up after them. */
   readonly retries2: number;
+  /** Doublings of the RTO, or of the interval of probes, after which a closed connection is given up [tcp_orphan_retries]. */
+  readonly orphanRetries: number;
   /** RFC 5482 user timeout, 0 for none (R2 rules). */
   readonly userTimeoutUs: number;
   /** Duplicate acknowledgments that mean loss [tcp_reordering]. */
@@ -99,6 +101,7 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   synRetries: 7,
   synAckRetries: 5,
   retries2: 15,
+  orphanRetries: 8,
   userTimeoutUs: 0,
   dupThresh: 3,
   rack: true,
