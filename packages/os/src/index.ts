@@ -17,4 +17,4 @@ export {
 export { SleepAuditError, type SleepViolation } from './sleep-audit.ts';
 export { ThreadLauncher, type ThreadLauncherOptions } from './thread-launcher.ts';
 export { type CooperativeOptions, DeadlockError, TurnScheduler } from './turn-scheduler.ts';
-export { VirtualScheduler } from './virtual-scheduler.ts';
+export { type VirtualOptions, VirtualScheduler } from './virtual-scheduler.ts';

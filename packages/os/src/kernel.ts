@@ -91,6 +91,10 @@ export class Kernel {
       defer: (task) => this.loop.defer(task),
     });
     this.activations.bind(domain.xenstorePort, () => this.xenstore.onEvent());
+    this.loop.addAudit('xenstore', () => {
+      const { unreadBytes } = this.xenstore;
+      return unreadBytes > 0 ? `${unreadBytes} bytes of answers were not read` : undefined;
+    });
     this.console = new Console({
       memory,
       pageAddr: domain.consoleAddr,

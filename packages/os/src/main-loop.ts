@@ -114,6 +114,7 @@ export class MainLoop {
   /** Ends `run` for good. */
   stop(): void {
     this.#stopped = true;
+    this.#wakeIfOutside();
   }
 
   /**

@@ -132,6 +132,9 @@ export abstract class TurnScheduler implements Launcher<Image> {
   /** Whether the host's event loop shall have a turn while domains are busy. */
   protected abstract turnDue(): boolean;
 
+  /** A turn is over: what it took, in passes of the loop and in hypercalls. */
+  protected charge(_passes: number, _hypercalls: number): void {}
+
   /** All vcpus are blocked, the first timer is due at `nextNs` (Infinity: none). @throws DeadlockError */
   protected abstract idle(nextNs: number): void | Promise<void>;
 
@@ -179,6 +182,8 @@ export abstract class TurnScheduler implements Launcher<Image> {
       hypercalls.runTimers(this.hypervisor.nowNs());
       if (hypercalls.blocked) return false;
     }
+    const passes = kernel.loop.counters.loops;
+    const calls = hypercalls.counters.hypercalls;
     try {
       const outcome = kernel.loop.run(this.#passesPerTurn);
       if (outcome === LOOP_STOPPED) this.#finish(resident, { code: kernel.exitCode ?? 0 });
@@ -187,6 +192,7 @@ export abstract class TurnScheduler implements Launcher<Image> {
     } catch (error) {
       this.#crash(resident, error);
     }
+    this.charge(kernel.loop.counters.loops - passes, hypercalls.counters.hypercalls - calls);
     return true;
   }
 
