@@ -124,7 +124,7 @@ export class Flow {
 
   /** Bytes that a write would take now. */
   get writable(): number {
-    return user.mayWrite(this.#connection) ? this.#connection.snd.free : 0;
+    return user.mayWrite(this.#connection) ? user.sndFree(this.#connection) : 0;
   }
 
   /** Bytes written and not acknowledged. */

@@ -1,4 +1,5 @@
 import { NEVER } from '@qanat/clock';
+import { worthWriting } from './auto-tune.ts';
 import { type Connection, EVENT_WRITABLE } from './connection.ts';
 import { reportsCongestion } from './ecn.ts';
 import { probeAcknowledged, scheduleLossProbe } from './loss-probe.ts';
@@ -108,11 +109,6 @@ export function processAck(c: Connection, segment: Segment): boolean {
   return true;
 }
 
-/** Room enough to bother the application: a third of the buffer, and little unsent (tcp_notsent_lowat). */
-function mayWriteMore(c: Connection): boolean {
-  return c.snd.free * 3 >= c.snd.limit && seqDiff(c.snd.end, c.sndNxt) * 2 < c.config.notsentLowat;
-}
-
 function startTimer(c: Connection): void {
   if (!scheduleLossProbe(c, true)) rearmRto(c);
 }
@@ -168,7 +164,7 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
   c.bytesAcked += advanced;
   c.path.confirm();
   if (c.mtuProbe !== undefined) probeDelivered(c);
-  if (c.wantWrite && mayWriteMore(c)) {
+  if (c.wantWrite && worthWriting(c)) {
     c.wantWrite = false;
     c.raise(EVENT_WRITABLE);
   }

@@ -4,6 +4,11 @@ export interface TcpConfig {
   readonly sndBuf: number;
   /** Receive buffer in bytes, up to MAX_BUFFER_BYTES; the window never exceeds it. */
   readonly rcvBuf: number;
+  /**
+   * Begin with small buffers and let them grow to `sndBuf` and `rcvBuf` with the flow [tcp_moderate_rcvbuf]; else they
+   * are in force from the start (as after SO_SNDBUF, SO_RCVBUF).
+   */
+  readonly autoTune: boolean;
   /** Largest MSS to announce and to send, before options; 0 takes it from the path (MTU - 40). */
   readonly mss: number;
   /** RFC 7323 timestamps [tcp_timestamps]. */
@@ -86,6 +91,7 @@ export const MAX_BUFFER_BYTES = 16 * 1024 * 1024;
 export const DEFAULT_TCP_CONFIG: TcpConfig = {
   sndBuf: 1024 * 1024,
   rcvBuf: 1024 * 1024,
+  autoTune: true,
   mss: 0,
   timestamps: true,
   windowScaling: true,
@@ -131,7 +137,9 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
  * @throws RangeError naming the tunable, its value and its range.
  */
 export function tcpConfig(partial: Partial<TcpConfig> = {}, base: TcpConfig = DEFAULT_TCP_CONFIG): TcpConfig {
-  const config = { ...base, ...partial };
+  // Who names a buffer size means it: it is in force from the start, as after SO_SNDBUF or SO_RCVBUF.
+  const fixed = partial.sndBuf !== undefined || partial.rcvBuf !== undefined;
+  const config = { ...base, autoTune: base.autoTune && !fixed, ...partial };
   range(config, 'sndBuf', 1, MAX_BUFFER_BYTES);
   range(config, 'rcvBuf', 1, MAX_BUFFER_BYTES);
   if (config.mss !== 0) range(config, 'mss', 48, 65495);

@@ -1,5 +1,6 @@
 import type { Memory, PageAllocator } from '@qanat/bytes';
 import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
+import { initialRcvLimit } from './auto-tune.ts';
 import type { TcpConfig } from './config.ts';
 import { createCongestionControl } from './congestion.ts';
 import type { CongestionControl, CongestionState } from './congestion-control.ts';
@@ -148,6 +149,11 @@ export class Connection implements WindowState, CongestionState {
   rcvAdv = 0;
   /** Most that is advertised for now: grows by twice what arrives, up to the buffer (Linux: rcv_ssthresh). */
   rcvGrown = 0xffff;
+  /** How large the window may become (see `auto-tune`), and what that is measured by. */
+  rcvClamp = 0;
+  rcvCopied = 0;
+  rcvSpace = 0;
+  rcvSpaceSinceUs = 0;
   /** The application has read since the last output: the window may be worth telling. */
   hasRead = false;
   /** Rcv.Wind.Shift. */
@@ -301,6 +307,7 @@ export class Connection implements WindowState, CongestionState {
     this.rcvWndShift = config.windowScaling ? windowShiftFor(config.rcvBuf) : 0;
     this.snd = new SendQueue(tcp.memory, tcp.pages, config.sndBuf);
     this.rcv = new ReceiveQueue(tcp.memory, tcp.pages, config.rcvBuf, 1 << this.rcvWndShift);
+    this.rcvClamp = initialRcvLimit(this);
     this.rtt = new RttEstimator(config.initialRtoUs, config.minRtoUs, config.maxRtoUs);
     this.cc = createCongestionControl(config.congestion);
     this.cwnd = config.initialCwnd;

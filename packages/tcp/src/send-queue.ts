@@ -30,9 +30,9 @@ export class SendQueue {
     return this.limit - ((this.end - this.una) | 0);
   }
 
-  /** Appends what fits of an application's array. @returns bytes taken; -1 when there is no memory at all. */
-  write(from: Uint8Array): number {
-    const bytes = this.#room(Math.min(from.length, this.free));
+  /** Appends what fits of an application's array, `most` bytes at the most. @returns bytes taken; -1 when there is no memory at all. */
+  write(from: Uint8Array, most = this.free): number {
+    const bytes = this.#room(Math.min(from.length, most, this.free));
     if (bytes <= 0) return bytes;
     this.#ring.putArray(this.end, from, 0, bytes);
     this.end = (this.end + bytes) | 0;

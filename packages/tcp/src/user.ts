@@ -1,4 +1,5 @@
 import { NEVER } from '@qanat/clock';
+import { sndFree, tuneReceive } from './auto-tune.ts';
 import { abort, finish, limitFinWait2 } from './close.ts';
 import { type TcpConfig, tcpConfig } from './config.ts';
 import { createCongestionControl } from './congestion.ts';
@@ -31,13 +32,13 @@ export function mayWrite(c: Connection): boolean {
  */
 export function write(c: Connection, from: Uint8Array, flags = 0): number {
   if (!mayWrite(c)) return -1;
-  return queued(c, room(c) ? c.snd.write(from) : 0, from.length, flags);
+  return queued(c, room(c) ? c.snd.write(from, sndFree(c)) : 0, from.length, flags);
 }
 
 /** SEND from machine memory. @returns as `write`. */
 export function writeFrom(c: Connection, addr: number, bytes: number): number {
   if (!mayWrite(c)) return -1;
-  return queued(c, room(c) ? c.snd.writeFrom(addr, bytes) : 0, bytes, 0);
+  return queued(c, room(c) ? c.snd.writeFrom(addr, Math.min(bytes, sndFree(c))) : 0, bytes, 0);
 }
 
 function room(c: Connection): boolean {
@@ -74,6 +75,7 @@ export function consume(c: Connection, bytes: number): void {
 }
 
 function afterRead(c: Connection, bytes: number): number {
+  tuneReceive(c, bytes);
   // The window may be worth an update now.
   if (bytes > 0) {
     if (c.state === CLOSED) {
@@ -160,4 +162,5 @@ export function configure(c: Connection, partial: Partial<TcpConfig>): void {
   c.tcp.touch(c);
 }
 
+export { sndFree } from './auto-tune.ts';
 export { urgentBytes } from './urgent.ts';

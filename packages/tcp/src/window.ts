@@ -15,7 +15,8 @@ export function windowWorthTelling(c: Connection): boolean {
 
 /** Room for the peer's data, as far as the window has grown and the window field can say. */
 function freeWindow(c: Connection): number {
-  return Math.min(c.rcv.free, c.rcvGrown, 0xffff << c.rcvWndShift);
+  const room = Math.min(c.rcv.free, Math.max(0, c.rcvClamp - c.rcv.readable));
+  return Math.min(room, c.rcvGrown, 0xffff << c.rcvWndShift);
 }
 
 /** Data has arrived: the peer uses the window, so it may be larger. */
