@@ -61,7 +61,6 @@ export class QanatHost implements Host {
     this.calls = new SocketTable({
       stack: this.#stack,
       clock: this.#clock,
-      timers: this.#timers,
       settings: this.#settings,
       onFlow: (flow) => this.#flows.set(flowKey(flow.local.port, flow.remote.port), flow),
     });

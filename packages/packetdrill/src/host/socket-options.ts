@@ -64,6 +64,7 @@ export class SocketOptions {
   #liveConfig(): Partial<TcpConfig> {
     const config: Mutable<Partial<TcpConfig>> = {
       noDelay: this.noDelay !== 0,
+      cork: this.cork !== 0,
       keepAlive: this.keepAlive !== 0,
       userTimeoutUs: this.userTimeoutMs * 1000,
       congestion: congestionName(this.congestion),

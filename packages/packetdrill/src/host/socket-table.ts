@@ -36,8 +36,6 @@ export class SocketTable implements SystemCalls {
   readonly #context: SocketContext;
   readonly #files: (OpenFile | undefined)[] = [];
   readonly #paths = new Map<string, number>();
-  /** Sockets without a descriptor that still have bytes to hand down. */
-  readonly #orphans = new Set<TcpSocket>();
 
   constructor(context: SocketContext) {
     this.#context = context;
@@ -149,9 +147,7 @@ export class SocketTable implements SystemCalls {
     this.#files[fd] = undefined;
     for (const other of this.#files) if (other instanceof EpollFile) other.forget(fd);
     if (--file.references > 0) return done(0);
-    const call = file.release();
-    if (file instanceof TcpSocket) this.#orphans.add(file);
-    return call;
+    return file.release();
   }
 
   shutdown(fd: number, how: number): PendingCall {
@@ -236,6 +232,5 @@ export class SocketTable implements SystemCalls {
 
   refresh(): void {
     for (const file of this.#files) file?.refresh();
-    for (const socket of this.#orphans) socket.refresh();
   }
 }

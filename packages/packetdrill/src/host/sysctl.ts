@@ -20,7 +20,7 @@ export class Settings {
   keepAliveIntervalSeconds = 75;
   keepAliveProbes = 9;
   /** Tunables for new connections. */
-  readonly tcp: Mutable<Partial<TcpConfig>> = {};
+  readonly tcp: Mutable<Partial<TcpConfig>> = { autoTune: false, mtuProbing: 'off', synRetries: 6 };
   /** Tunables that Linux reads from the sysctl each time, so that old connections follow too. */
   readonly live: Mutable<Partial<TcpConfig>> = {};
   readonly #values = new Map<string, string>();
@@ -114,6 +114,18 @@ function ecn(settings: Settings, value: string, name: string): void {
   settings.tcp.ecn = mode;
 }
 
+function synCookies(settings: Settings, value: string, name: string): void {
+  const mode = integer(value, name);
+  if (mode !== 0 && mode !== 1) throw new UnsupportedError(`the sysctl ${name}=${value} is not supported`);
+  settings.tcp.synCookies = mode === 1;
+}
+
+function mtuProbing(settings: Settings, value: string, name: string): void {
+  const mode = (['off', 'blackhole', 'always'] as const)[integer(value, name)];
+  if (mode === undefined) throw new UnsupportedError(`the sysctl ${name}=${value} is not supported`);
+  settings.tcp.mtuProbing = mode;
+}
+
 const truth = (number: number): boolean => number !== 0;
 const same = (number: number): number => number;
 const seconds = (number: number): number => number * 1e6;
@@ -142,6 +154,9 @@ const APPLY: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['ipv4.tcp_frto', tunable('frto', truth)],
   ['ipv4.tcp_dsack', tunable('dsack', truth)],
   ['ipv4.tcp_ecn', ecn],
+  ['ipv4.tcp_syncookies', synCookies],
+  ['ipv4.tcp_mtu_probing', mtuProbing],
+  ['ipv4.tcp_base_mss', tunable('baseMss', same)],
   ['ipv4.tcp_notsent_lowat', figure('notsentLowat')],
   ['core.somaxconn', figure('somaxconn')],
   [
@@ -162,9 +177,6 @@ const ACCEPTED: ReadonlyMap<string, 'any' | readonly string[]> = new Map<string,
   ['ipv4.tcp_fastopen', ['0', '0x0']],
   ['ipv4.tcp_fastopen_key', 'any'],
   ['ipv4.tcp_fastopen_blackhole_timeout_sec', 'any'],
-  ['ipv4.tcp_syncookies', ['0', '1']],
-  ['ipv4.tcp_mtu_probing', ['0']],
-  ['ipv4.tcp_base_mss', 'any'],
   ['ipv4.tcp_min_tso_segs', 'any'],
   ['ipv4.tcp_tso_win_divisor', 'any'],
   ['ipv4.tcp_tso_rtt_log', 'any'],

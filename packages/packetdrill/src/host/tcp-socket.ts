@@ -1,10 +1,10 @@
-import { type Clock, NEVER, type TimerQueue } from '@qanat/clock';
+import type { Clock } from '@qanat/clock';
 import { formatAddress } from '@qanat/ipv4';
 import { type Flow, type Listener, NetError, type Stack } from '@qanat/stack';
 import { CONSTANTS, ERRNO } from '../constants.ts';
 import { UnsupportedError } from '../errors.ts';
 import { done, failed, failure, OpenFile, success, waiting } from './open-file.ts';
-import { SendStage } from './send-stage.ts';
+import { SendBuffer } from './send-buffer.ts';
 import { SocketOptions } from './socket-options.ts';
 import { NO_LOWAT, type Settings } from './sysctl.ts';
 import type { Address, Outcome, PendingCall, ReceivedMessage } from './system-calls.ts';
@@ -23,7 +23,6 @@ const LINGERING: readonly string[] = ['ESTABLISHED', 'FIN-WAIT-1', 'CLOSING', 'L
 export interface SocketContext {
   readonly stack: Stack;
   readonly clock: Clock;
-  readonly timers: TimerQueue;
   readonly settings: Settings;
   /** A flow came into being: tcp_info is asked for by its ports. */
   onFlow(flow: Flow): void;
@@ -38,7 +37,7 @@ export class TcpSocket extends OpenFile {
   #acceptQueue: TcpSocket[] = [];
   #backlog = 0;
   #flow: Flow | undefined;
-  #stage: SendStage | undefined;
+  #buffer: SendBuffer | undefined;
   /** connect() has been called and its result was not told yet. */
   #connecting = false;
   #connected = false;
@@ -71,7 +70,7 @@ export class TcpSocket extends OpenFile {
     this.#closed = false;
     this.#context.onFlow(flow);
     const { options } = this;
-    const { settings, clock, timers } = this.#context;
+    const { settings } = this.#context;
     const policy = {
       get sndBuf() {
         return options.sndBuf ?? settings.wmem[1];
@@ -79,14 +78,8 @@ export class TcpSocket extends OpenFile {
       get lowat() {
         return options.notsentLowat || settings.notsentLowat || NO_LOWAT;
       },
-      get cork() {
-        return options.cork !== 0;
-      },
-      get noDelay() {
-        return options.noDelay !== 0;
-      },
     };
-    this.#stage = new SendStage(flow, policy, clock, timers);
+    this.#buffer = new SendBuffer(flow, policy);
     flow.onConnect = () => {
       this.#connected = true;
       this.wakes++;
@@ -101,7 +94,6 @@ export class TcpSocket extends OpenFile {
     flow.onClose = (error) => {
       this.#closed = true;
       this.wakes++;
-      this.#stage?.discard();
       // Linux: a reset in CLOSE-WAIT is EPIPE.
       if (error) this.#error = error.code === 'ECONNRESET' && this.#peerEnded ? ERRNO['EPIPE']! : -error.errno;
     };
@@ -227,7 +219,7 @@ export class TcpSocket extends OpenFile {
 
   #forgetFlow(): void {
     this.#flow = undefined;
-    this.#stage = undefined;
+    this.#buffer = undefined;
     this.#connecting = false;
     this.#connected = false;
     this.#closed = false;
@@ -237,7 +229,6 @@ export class TcpSocket extends OpenFile {
   }
 
   #disconnect(): PendingCall {
-    this.#stage?.discard();
     if (this.#flow && !this.#closed) this.#flow.reset();
     this.#forgetFlow();
     this.#error = 0;
@@ -257,9 +248,9 @@ export class TcpSocket extends OpenFile {
       const refused = this.#writeRefused();
       if (refused !== 0)
         return taken > 0 ? success(taken) : failure(refused === ERRNO['EPIPE'] ? refused : this.#takeError());
-      const stage = this.#stage;
-      if (!stage || !this.#connected) return undefined;
-      taken += stage.write(bytes - taken, more, endOfRecord);
+      const buffer = this.#buffer;
+      if (!buffer || !this.#connected) return undefined;
+      taken += buffer.write(bytes - taken, more, endOfRecord);
       if (taken === bytes) return success(taken);
       this.#wantsRoom = true;
       return nonBlocking && taken > 0 ? success(taken) : undefined;
@@ -327,7 +318,6 @@ export class TcpSocket extends OpenFile {
     if (how !== C['SHUT_WR']) this.#readShut = true;
     if (how !== C['SHUT_RD'] && !this.#writeShut) {
       this.#writeShut = true;
-      this.#stage?.finish();
       this.#flow.shutdown();
     }
     this.wakes++;
@@ -350,11 +340,9 @@ export class TcpSocket extends OpenFile {
     }
     const { linger } = this.options;
     if (linger.onoff !== 0 && linger.linger === 0) {
-      this.#stage?.discard();
       flow.reset();
       return done(0);
     }
-    this.#stage?.finish();
     flow.close();
     if (linger.onoff === 0) return done(0);
     const deadlineUs = this.#context.clock.now() + this.options.lingerUs;
@@ -370,9 +358,13 @@ export class TcpSocket extends OpenFile {
     if (isQuickAck) throw new UnsupportedError('TCP_QUICKACK is not supported');
     const errno = this.options.set(level, name, value);
     if (errno !== 0) return failed(errno);
-    this.#flow?.configure(this.options.liveConfig(this.#context.settings));
-    if (level === C['SOL_TCP'] && name === C['TCP_NODELAY'] && value !== 0) this.#stage?.flush();
-    if (level === C['SOL_TCP'] && name === C['TCP_CORK'] && value === 0) this.#stage?.flush();
+    const flow = this.#flow;
+    if (!flow) return done(0);
+    const config = this.options.liveConfig(this.#context.settings);
+    // Linux sends what is held when TCP_NODELAY is set, corked or not.
+    const flush = level === C['SOL_TCP'] && name === C['TCP_NODELAY'] && value !== 0 && this.options.cork !== 0;
+    if (flush) flow.configure({ ...config, cork: false });
+    flow.configure(config);
     return done(0);
   }
 
@@ -392,8 +384,8 @@ export class TcpSocket extends OpenFile {
     if (this.#listener) return failed('EINVAL');
     const report = (option: number): PendingCall => done({ value: 0, errno: 0, option });
     if (request === C['SIOCINQ']) return report(this.#flow?.readable ?? 0);
-    if (request === C['SIOCOUTQ']) return report(this.#stage?.queued ?? 0);
-    if (request === C['SIOCOUTQNSD']) return report(this.#stage?.unsent ?? 0);
+    if (request === C['SIOCOUTQ']) return report(this.#buffer?.queued ?? 0);
+    if (request === C['SIOCOUTQNSD']) return report(this.#buffer?.unsent ?? 0);
     throw new UnsupportedError(`ioctl 0x${request.toString(16)} is not supported`);
   }
 
@@ -407,22 +399,17 @@ export class TcpSocket extends OpenFile {
     if (readEnd && this.#writeShut) mask |= POLLHUP;
     if (readEnd) mask |= POLLRDHUP;
     if (readEnd || flow.readable > 0) mask |= POLLIN;
-    if (this.#writeShut || this.#stage?.writable) mask |= POLLOUT;
+    if (this.#writeShut || this.#buffer?.writable) mask |= POLLOUT;
     else this.#wantsRoom = true;
     return mask;
   }
 
   override refresh(): void {
     for (const child of this.#acceptQueue) child.refresh();
-    this.#stage?.refresh();
-    if (this.#wantsRoom && this.#connected && this.#stage?.writable) {
+    if (this.#wantsRoom && this.#connected && this.#buffer?.writable) {
       this.#wantsRoom = false;
       this.wakes++;
     }
-  }
-
-  get deadlineUs(): number {
-    return this.#stage?.deadlineUs ?? NEVER;
   }
 }
 
