@@ -38,6 +38,8 @@ export class LooseFrontend {
   /** Called for each frame; false: it wants to send and has no room (S13). */
   onFrame: (() => boolean) | undefined;
   connected = false;
+  /** The test writes to the rings; the driver keeps its hands off. */
+  isPuppet = false;
   readonly #faults: Faults;
   readonly #tx: FrontRing;
   readonly #rx: FrontRing;
@@ -72,9 +74,30 @@ export class LooseFrontend {
     kernel.loop.addAudit('loose frontend', () => this.#sleepFault());
   }
 
-  /** Grant references of the RX pages. */
+  /** Grant references of the pages, by slot; and the rings: for tests that write what they should not. */
   get rxRefs(): readonly number[] {
     return this.#rxRefs;
+  }
+
+  get txRefs(): readonly number[] {
+    return this.#txRefs;
+  }
+
+  get txAddrs(): readonly number[] {
+    return this.#txAddrs;
+  }
+
+  get txRing(): FrontRing {
+    return this.#tx;
+  }
+
+  get rxRing(): FrontRing {
+    return this.#rx;
+  }
+
+  /** An event for the backend, asked for or not. */
+  kick(): void {
+    this.kernel.hypercalls.evtchnSend(this.#port);
   }
 
   start(onConnected: () => void): void {
@@ -167,7 +190,7 @@ export class LooseFrontend {
 
   #onEvent(): void {
     this.#isQueued = false;
-    if (this.#isHeld) return;
+    if (this.#isHeld || this.isPuppet) return;
     const faults = this.#faults;
     if (faults.wakeOnEvent === true) {
       this.#wake(Number.POSITIVE_INFINITY);
@@ -255,7 +278,7 @@ export class LooseFrontend {
   }
 
   #sleepFault(): string | undefined {
-    if (!this.connected) return undefined;
+    if (!this.connected || this.isPuppet) return undefined;
     const [first] = this.#waiters;
     if (first !== undefined && first.need <= this.freeSlots) {
       return `a waiter needs ${first.need} tx slots and ${this.freeSlots} are free`;

@@ -35,19 +35,23 @@ export class TestMachine {
     this.scheduler = new VirtualScheduler({ hypervisor: this.hypervisor, seed: 1, audit: true });
   }
 
-  static async create(options: NetbackOptions & { memoryMiB?: number; dom0MiB?: number } = {}): Promise<TestMachine> {
+  /** @param options.backend runs in Dom0 instead of netback. */
+  static async create(
+    options: NetbackOptions & { memoryMiB?: number; dom0MiB?: number; backend?: (kernel: Kernel) => void } = {},
+  ): Promise<TestMachine> {
     const machine = new TestMachine(options.memoryMiB ?? 64);
     machine.#launch('Domain-0', options.dom0MiB ?? 16, {
       main: (kernel) => {
         machine.dom0 = kernel;
         Xenstored.start(kernel);
-        machine.netback = new Netback(kernel, { ...options, onError: (message) => machine.errors.push(message) });
+        if (options.backend !== undefined) options.backend(kernel);
+        else machine.netback = new Netback(kernel, { ...options, onError: (message) => machine.errors.push(message) });
         // Virtual time needs a timer to go on when all wait for nothing.
         const heartbeat = new Timer((nowUs) => kernel.loop.timers.arm(heartbeat, nowUs + 1e6));
         kernel.loop.timers.arm(heartbeat, kernel.clock.now() + 1e6);
       },
     });
-    await machine.until(() => machine.netback !== undefined);
+    await machine.until(() => machine.dom0 !== undefined);
     return machine;
   }
 

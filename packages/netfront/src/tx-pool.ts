@@ -1,5 +1,5 @@
 import { type Memory, PAGE_SHIFT, PAGE_SIZE, Packet, type PageAllocator } from '@qanat/bytes';
-import { ETHERNET_ALIGN } from './config.ts';
+import { ETHERNET_ALIGN, MAX_FRAME_BYTES } from './config.ts';
 
 /** Half a page: a frame of an Ethernet MTU fits, and never crosses a page. */
 const SMALL_BYTES = PAGE_SIZE / 2;
@@ -37,7 +37,7 @@ export class TxPool {
     const long = maxFrameBytes > SMALL_FRAME_BYTES;
     const largePages = long ? (maxFrameBytes + ETHERNET_ALIGN + PAGE_SIZE - 1) >>> PAGE_SHIFT : 0;
     const largeCount = long ? Math.floor(slots / largePages) : 0;
-    this.maxFrameBytes = long ? largePages * PAGE_SIZE - ETHERNET_ALIGN : SMALL_FRAME_BYTES;
+    this.maxFrameBytes = long ? Math.min(largePages * PAGE_SIZE - ETHERNET_ALIGN, MAX_FRAME_BYTES) : SMALL_FRAME_BYTES;
     this.pageCount = smallPages + largeCount * largePages;
     this.firstAddr = pages.allocContiguous(this.pageCount);
     if (this.firstAddr === 0) throw new Error(`no memory for ${this.pageCount} transmit pages in a row`);
