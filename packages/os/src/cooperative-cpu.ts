@@ -1,3 +1,4 @@
+import { NEVER } from '@qanat/clock';
 import type { Kernel } from './kernel.ts';
 import type { LoopCpu } from './main-loop.ts';
 
@@ -20,6 +21,10 @@ export class CooperativeCpu implements LoopCpu {
 
   yieldCpu(): void {
     this.kernel!.loop.requestTurn();
+  }
+
+  sleepLimitUs(): number {
+    return NEVER;
   }
 
   spin(): boolean {

@@ -25,6 +25,11 @@ export interface LoopCpu extends VirtualCpu {
   readonly turnsBeforeSleep: boolean;
   /** How long `run` goes on before the thread's event loop gets a turn, in microseconds. */
   readonly sliceUs: number;
+  /**
+   * How long a sleep that begins at `nowUs` may last before the thread's event loop needs a turn, in microseconds: NEVER
+   * when nothing is under way there.
+   */
+  sleepLimitUs(nowUs: number): number;
   /** Waits for an event for a very short time without sleeping. @returns whether `ready` came true. */
   spin(ready: () => boolean, untilUs: number): boolean;
 }
@@ -195,7 +200,9 @@ export class MainLoop {
         counters.spinWakes++;
         continue;
       }
-      this.#sleepUntil(timers.next());
+      const limitUs = this.#cpu.sleepLimitUs(nowUs);
+      if (limitUs !== NEVER) this.#turnWanted = true;
+      this.#sleepUntil(Math.min(timers.next(), nowUs + limitUs));
       if (this.#asleep) return LOOP_BLOCKED;
       if (pass >= maxPasses) return LOOP_SLICE;
     }

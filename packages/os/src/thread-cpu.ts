@@ -1,3 +1,4 @@
+import { NEVER } from '@qanat/clock';
 import { BLOCKED, BLOCKED_WAITING, type Hypercalls, RUNNING } from '@qanat/xen';
 import type { Kernel } from './kernel.ts';
 import type { LoopCpu } from './main-loop.ts';
@@ -12,6 +13,9 @@ export interface ThreadCpuOptions {
 
 /** How long promises and host messages wait at most while the domain is busy. */
 const SLICE_US = 10_000;
+/** How often to look whether the thread's event loop has something under way, and how long to sleep if so. */
+const LOOK_EVERY_US = 10_000;
+const HOST_BUSY_SLEEP_US = 1000;
 /** In threads a peer may be between publishing and notifying: a fault is one when it outlives this. */
 const AUDIT_GRACE_MS = 50;
 /** Looks at the event word between two readings of the clock. */
@@ -23,6 +27,10 @@ export class ThreadCpu implements LoopCpu {
   readonly sliceUs = SLICE_US;
   readonly #audit: boolean;
   readonly #spin: SpinPolicy;
+  /** The image's `main` has not resolved: it may wait for anything. */
+  mainPending = false;
+  #lookAgainUs = 0;
+  #hostBusy = false;
   #kernel: Kernel | undefined;
   #hypercalls: Hypercalls | undefined;
 
@@ -61,6 +69,20 @@ export class ThreadCpu implements LoopCpu {
     // The host's scheduler decides; a wait that cannot succeed gives it the occasion.
     const kernel = this.#kernel!;
     Atomics.wait(kernel.memory.i32, this.#hypercalls!.blockedIndex, RUNNING, 0);
+  }
+
+  /**
+   * A file that is being written, a promise of the host's: they go on in turns of the event loop, which a vcpu that waits
+   * does not give. So while something is under way the sleeps are short. Looking costs a microsecond, and so is done
+   * only now and then; the first sleep after a while without a look is short instead.
+   */
+  sleepLimitUs(nowUs: number): number {
+    if (nowUs >= this.#lookAgainUs || this.mainPending) {
+      this.#lookAgainUs = nowUs + LOOK_EVERY_US;
+      this.#hostBusy = process.getActiveResourcesInfo().length > 0;
+      return this.#hostBusy ? HOST_BUSY_SLEEP_US : NEVER;
+    }
+    return this.#hostBusy ? HOST_BUSY_SLEEP_US : LOOK_EVERY_US;
   }
 
   spin(ready: () => boolean, untilUs: number): boolean {

@@ -38,7 +38,12 @@ try {
   if (!isImage(module)) throw new TypeError(`the image ${start.image} does not export a function main(kernel)`);
   const running = module.main(kernel);
   // The loop runs at once: what an async main waits for may need it.
-  if (running instanceof Promise) running.catch(crash);
+  if (running instanceof Promise) {
+    cpu.mainPending = true;
+    running.catch(crash).finally(() => {
+      cpu.mainPending = false;
+    });
+  }
   receive();
   pump();
 } catch (error) {

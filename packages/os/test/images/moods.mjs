@@ -1,0 +1,55 @@
+// Does what its argument says.
+export async function main(kernel) {
+  switch (kernel.args.mood) {
+    case 'exit':
+      kernel.exit(kernel.args.code);
+      return;
+    case 'throw-in-main':
+      throw new RangeError('main broke');
+    case 'throw-in-loop':
+      kernel.loop.defer(() => {
+        throw new RangeError('loop broke');
+      });
+      return;
+    case 'reject':
+      Promise.reject(new TypeError('nobody listened'));
+      return;
+    case 'sleep':
+      kernel.post('asleep');
+      return;
+    case 'busy': {
+      const again = () => kernel.loop.defer(again);
+      again();
+      kernel.post('busy');
+      return;
+    }
+    case 'echo':
+      kernel.onHostMessage = (message) => (message === 'end' ? kernel.exit(0) : kernel.post({ echo: message }));
+      if (kernel.args.busy) {
+        const again = () => kernel.loop.defer(again);
+        again();
+      }
+      kernel.post('ready');
+      return;
+    case 'promises': {
+      let ticks = 0;
+      for (let i = 0; i < 20; i++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        await new Promise((resolve) => kernel.loop.defer(resolve));
+        ticks++;
+      }
+      kernel.exit(ticks);
+      return;
+    }
+    case 'audit':
+      kernel.loop.addAudit('ring', () => '3 unread requests');
+      return;
+    case 'console':
+      for (let i = 0; i < 10; i++) kernel.console.write(`line ${i}\n`);
+      kernel.post(kernel.pages.freePages * 4096 === kernel.domain.bytes);
+      kernel.exit(0);
+      return;
+    default:
+      throw new Error(`no mood ${kernel.args.mood}`);
+  }
+}

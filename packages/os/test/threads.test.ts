@@ -1,0 +1,179 @@
+import { Memory } from '@qanat/bytes';
+import { RealClock } from '@qanat/clock';
+import { type DomainExit, Hypervisor, type LaunchedDomain } from '@qanat/xen';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type KernelStats, readKernelStats, ThreadLauncher, type ThreadLauncherOptions } from '../src/index.ts';
+import { builtUrl } from '../src/thread-protocol.ts';
+
+/** Runs the built files: `tsc -b` comes first. */
+class Threads {
+  readonly hypervisor = Hypervisor.create(Memory.create({ bytes: 16 << 20, shared: true }), {
+    clockOriginUs: RealClock.hostNowUs(),
+  });
+  readonly launcher: ThreadLauncher;
+  readonly exits: DomainExit[] = [];
+  readonly messages: unknown[] = [];
+
+  constructor(options: Partial<ThreadLauncherOptions> = {}) {
+    this.launcher = new ThreadLauncher({ hypervisor: this.hypervisor, audit: true, ...options });
+    this.hypervisor.createDomain({ name: 'Domain-0', bytes: 4096 });
+  }
+
+  start(
+    file: string,
+    args: unknown,
+    onMessage: (message: unknown) => void = (message) => this.messages.push(message),
+  ): LaunchedDomain {
+    const name = file.replace('.mjs', '');
+    return this.launcher.launch({
+      domid: this.hypervisor.createDomain({ name, bytes: 1 << 20 }),
+      config: { name, memoryMiB: 1, vifs: [] },
+      image: new URL(`./images/${file}`, import.meta.url),
+      args,
+      onMessage,
+      onExit: (exit) => this.exits.push(exit),
+    });
+  }
+
+  until(done: () => boolean): Promise<void> {
+    return this.launcher.runUntil(done, 4096 >>> 2);
+  }
+
+  exited(count = 1): Promise<void> {
+    return this.until(() => this.exits.length >= count);
+  }
+}
+
+let threads: Threads;
+
+beforeEach(() => {
+  threads = new Threads();
+});
+
+describe('domains in threads', () => {
+  it.each([0, 20])(
+    'ping-pong 10 000 events without a lost wake-up (spin %i us)',
+    { timeout: 60_000 },
+    async (spinUs) => {
+      const rounds = 10_000;
+      threads = new Threads({ spinUs });
+      let stats: KernelStats | undefined;
+      const pong: { current?: LaunchedDomain } = {};
+      threads.start('ping.mjs', { rounds }, (message) => {
+        const { port, stats: final } = message as { port?: number; stats?: KernelStats };
+        if (port !== undefined) pong.current?.post({ port });
+        stats = final ?? stats;
+      });
+      pong.current = threads.start('pong.mjs', { rounds });
+      await threads.exited(2);
+      expect(threads.exits.map(({ code }) => code)).toEqual([0, 0]);
+      expect(threads.messages).toEqual([{ seen: rounds }]);
+      expect(stats?.events).toBe(rounds);
+      // Each event costs at most one sleep, and hypercalls in proportion.
+      expect(stats!.sleeps).toBeLessThan(2 * rounds);
+      expect(readKernelStats(threads.hypervisor, 1)?.events).toBe(rounds);
+    },
+  );
+
+  it('report what they exit with', async () => {
+    threads.start('moods.mjs', { mood: 'exit', code: 5 });
+    await threads.exited();
+    expect(threads.exits).toEqual([{ name: 'moods', domid: 1, code: 5 }]);
+  });
+
+  it.each([
+    ['throw-in-main', 'main broke'],
+    ['throw-in-loop', 'loop broke'],
+    ['reject', 'nobody listened'],
+  ])('report what they throw, with the stack: %s', async (mood, text) => {
+    threads.start('moods.mjs', { mood });
+    await threads.exited();
+    expect(threads.exits[0]).toMatchObject({ name: 'moods', code: 1, error: { message: text } });
+    expect(threads.exits[0]?.error?.stack).toContain('moods.mjs');
+    expect(threads.hypervisor.domain(1)?.shutdownReason).toBe(3);
+  });
+
+  it.each(['sleep', 'busy'])('end when they are killed: %s', async (mood) => {
+    const domain = threads.start('moods.mjs', { mood });
+    await threads.until(() => threads.messages.length === 1);
+    domain.kill();
+    domain.kill();
+    await threads.exited();
+    expect(threads.exits).toEqual([{ name: 'moods', domid: 1, code: -1 }]);
+    threads.hypervisor.destroyDomain(1);
+    domain.post('late');
+  });
+
+  it.each([false, true])('hear the host at once, asleep or busy (%s)', async (busy) => {
+    const domain = threads.start('moods.mjs', { mood: 'echo', busy });
+    domain.post('early');
+    await threads.until(() => threads.messages.length === 2);
+    for (let i = 0; i < 5; i++) {
+      domain.post(i);
+      await threads.until(() => threads.messages.length === 3 + i);
+    }
+    domain.post('end');
+    await threads.exited();
+    expect(threads.messages.filter((message) => message !== 'ready')).toEqual(
+      ['early', 0, 1, 2, 3, 4].map((echo) => ({ echo })),
+    );
+    expect(threads.exits[0]?.code).toBe(0);
+  });
+
+  it('let promises and the event loop of their thread go on', async () => {
+    threads.start('moods.mjs', { mood: 'promises' });
+    await threads.exited();
+    expect(threads.exits[0]?.code).toBe(20);
+  });
+
+  it('throw when they sleep with work left for longer than a notify can be under way', async () => {
+    threads.start('moods.mjs', { mood: 'audit' });
+    await threads.exited();
+    expect(threads.exits[0]?.error?.message).toContain('ring: 3 unread requests');
+  });
+
+  it('have their memory and console', async () => {
+    threads.start('moods.mjs', { mood: 'console' });
+    await threads.exited();
+    expect(threads.messages).toEqual([true]);
+    const { consoleAddr } = threads.hypervisor.domain(1)!;
+    const text = String.fromCharCode(
+      ...threads.hypervisor.memory.u8.slice(consoleAddr + 1024, consoleAddr + 1024 + 14),
+    );
+    expect(text).toBe('line 0\nline 1\n');
+  });
+});
+
+describe('ThreadLauncher', () => {
+  const launch = (image: unknown): LaunchedDomain =>
+    threads.launcher.launch({
+      domid: threads.hypervisor.createDomain({ name: 'x', bytes: 4096 }),
+      config: { name: 'x', memoryMiB: 1, vifs: [] },
+      image: image as string,
+      args: undefined,
+      onMessage: () => {},
+      onExit: () => {},
+    });
+
+  it('refuses an object as image, and a file that is missing', () => {
+    expect(() => launch({ main: () => {} })).toThrow('an object cannot go there');
+    expect(() => launch('/nowhere/image.js')).toThrow('/nowhere/image.js is missing: build first');
+    expect(() => launch(new URL('file:///nowhere/src/image.ts'))).toThrow('/nowhere/dist/image.js is missing');
+  });
+
+  it('refuses a memory that is not shared', () => {
+    const hypervisor = Hypervisor.create(Memory.create({ bytes: 1 << 20 }), { clockOriginUs: 0 });
+    expect(() => new ThreadLauncher({ hypervisor })).toThrow('shared');
+  });
+
+  it('rejects when every domain has ended and the host waits for more', async () => {
+    await expect(threads.until(() => false)).rejects.toThrow('every domain has ended');
+  });
+
+  it('maps sources to built files', () => {
+    expect(builtUrl('file:///a/packages/os/src/thread-entry.ts')).toBe('file:///a/packages/os/dist/thread-entry.js');
+    expect(builtUrl('file:///src/x/src/images/a.ts')).toBe('file:///src/x/dist/images/a.js');
+    expect(builtUrl('file:///a/dist/a.js')).toBe('file:///a/dist/a.js');
+    expect(builtUrl('data:text/javascript,')).toBe('data:text/javascript,');
+  });
+});
