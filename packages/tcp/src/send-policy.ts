@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import { seqGt } from './seq.ts';
+import { seqGt, seqLeq } from './seq.ts';
 
 /** Why sending stopped. */
 export const STOP_EMPTY = 0;
@@ -18,5 +18,6 @@ export const STOP_BUDGET = 5;
  */
 export function holdsSmall(c: Connection): boolean {
   if (c.config.cork || c.moreComing) return true;
-  return !c.config.noDelay && seqGt(c.smallEnd, c.sndUna);
+  // In flight is what lies above SND.UNA and not above SND.NXT: an old mark comes round after 2^31 bytes.
+  return !c.config.noDelay && seqGt(c.smallEnd, c.sndUna) && seqLeq(c.smallEnd, c.sndNxt);
 }
