@@ -72,6 +72,7 @@ export function processAck(c: Connection, segment: Segment): boolean {
   }
   let rearm = false;
   if (advanced > 0) {
+    c.softError = undefined;
     c.stalledSinceUs = NEVER;
     c.retries = 0;
     // Karn: the backoff stays until a segment that was sent once is acknowledged (RFC 6298 section 5).
