@@ -122,7 +122,8 @@ export function takeSynOptions(c: Connection, segment: Segment): void {
     c.tsRecent = options.tsVal;
     c.tsRecentUs = c.tcp.nowUs;
   }
-  c.rcvMss = Math.max(1, Math.min(c.peerMss, c.path.deviceMtu - 40) - (c.timestampsOk ? 12 : 0));
+  // What the peer will really send is not known yet; larger segments will tell.
+  c.rcvMss = Math.max(1, Math.min(c.peerMss, c.path.deviceMtu - 40, 536) - (c.timestampsOk ? 12 : 0));
   c.updateMss();
 }
 
