@@ -6,7 +6,7 @@ import { createCongestionControl } from './congestion.ts';
 import type { Connection } from './connection.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { seqDiff } from './seq.ts';
-import { CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_1, LAST_ACK, SYN_RECEIVED, SYN_SENT } from './state.ts';
+import { CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_1, LAST_ACK, SYN_RECEIVED, SYN_SENT, TIME_WAIT } from './state.ts';
 import { sendUrgent } from './urgent.ts';
 
 /** User calls, RFC 9293 section 3.10: what an application may ask of a connection. None of them blocks. */
@@ -148,16 +148,17 @@ export function reset(c: Connection): void {
  */
 export function configure(c: Connection, partial: Partial<TcpConfig>): void {
   const before = c.config;
-  const { sndBuf, rcvBuf, mss, timestamps, windowScaling, sack } = before;
-  c.config = tcpConfig({ ...partial, sndBuf, rcvBuf, mss, timestamps, windowScaling, sack }, before);
+  const { sndBuf, rcvBuf, autoTune, mss, timestamps, windowScaling, sack } = before;
+  c.config = tcpConfig({ autoTune, ...partial, sndBuf, rcvBuf, mss, timestamps, windowScaling, sack }, before);
   if (c.config.congestion !== before.congestion) {
     c.cc = createCongestionControl(c.config.congestion);
     c.cc.start(c);
   }
   if (c.state === CLOSED) return;
   if (c.config.keepAlive !== before.keepAlive || c.config.keepAliveIdleUs !== before.keepAliveIdleUs) {
-    if (c.config.keepAlive && c.state === ESTABLISHED) armKeepAlive(c);
-    else c.keepAliveAtUs = NEVER;
+    const opening = c.state === SYN_SENT || c.state === SYN_RECEIVED;
+    c.keepAliveAtUs = NEVER;
+    if (!opening && c.state !== TIME_WAIT) armKeepAlive(c);
   }
   c.tcp.touch(c);
 }
