@@ -57,4 +57,18 @@ describe('found by simulation', () => {
     // 50 000 bytes of growth are worth an update per two segments.
     expect(pair.b.stats().OutSegs - before).toBeLessThan(50_000 / 2896 + 1);
   });
+
+  it('a window that is rounded up to its unit does not creep past the buffer', () => {
+    const pair = createPair({ impair: { rateBitsPerSecond: 1e7 } }, { tcp: { rcvBuf: 200_000, mss: 113 } });
+    let peer: Flow | undefined;
+    pair.b.listen({ port: 1, onFlow: (flow) => (peer = flow) });
+    const flow = pair.a.connect({ host: pair.addressB, port: 1 });
+    // Segments of 101 bytes: each leaves a rest of the window's unit of four.
+    const pump = (): number => flow.write(new Uint8Array(400_000));
+    flow.onConnect = pump;
+    flow.onWritable = pump;
+    pair.time.run(20 * SECOND);
+    expect(peer!.readable).toBeGreaterThan(199_000);
+    expect(peer!.readable).toBeLessThan(200_004);
+  });
 });
