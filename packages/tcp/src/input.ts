@@ -166,7 +166,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   if (failsPaws(c, segment)) {
     c.tcp.stats.PAWSEstab++;
     if (c.state === TIME_WAIT && reopens(c, segment)) return OPEN_AGAIN;
-    noteDuplicate(c, segment);
+    noteOld(c, segment);
     challengeAck(c, segment);
     return DONE;
   }
@@ -208,11 +208,12 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   noteTimestamp(c, segment);
   receiveEcn(c, segment);
   if (c.finSent && c.sndUna === c.sndNxt) finAcknowledged(c);
-  // A closed connection must not be handed data that nobody will read (SHLD-3, section 3.6.1).
+  // A closed connection must not be handed data that nobody will read (SHLD-3, section 3.6.1). The RST is that of
+  // CLOSED, <SEQ=SEG.ACK>, as Linux answers.
   if (segment.bytes > 0 && c.orphaned && seqGt((segment.seq + segment.bytes) | 0, c.rcvNxt)) {
     c.tcp.stats.TCPAbortOnData++;
-    abort(c, undefined, true);
-    return DONE;
+    abort(c, undefined, false);
+    return ANSWER_RST;
   }
   // Sixth: URG. Seventh: text. Eighth: FIN.
   if (flags & URG) urgentArrives(c, segment);
@@ -246,10 +247,15 @@ function unacceptable(c: Connection, segment: Segment): number {
     if (flags & FIN) restartTimeWait(c);
   }
   if (flags & SYN) c.tcp.stats.TCPSYNChallenge++;
-  noteDuplicate(c, segment);
+  noteOld(c, segment);
   if (segment.bytes > 0) c.quickAcks = Math.max(c.quickAcks, 1);
   challengeAck(c, segment);
   return DONE;
+}
+
+/** Reports what is not accepted as a duplicate only if it begins below RCV.NXT (RFC 2883); TIME-WAIT has no SACK. */
+function noteOld(c: Connection, segment: Segment): void {
+  if (c.state !== TIME_WAIT && seqLt(segment.seq, c.rcvNxt)) noteDuplicate(c, segment);
 }
 
 /** Whether a SYN may start a new connection over one in TIME-WAIT (RFC 6191; MAY-2). */
@@ -380,7 +386,11 @@ function takeFin(c: Connection, segment: Segment): void {
     c.finPending = true;
   }
   if (!c.finPending) return;
-  if (seqLt(c.rcvNxt, c.finSeq)) return;
+  if (seqLt(c.rcvNxt, c.finSeq)) {
+    // Out of order, even without text: say at once what is missing.
+    if (segment.flags & FIN) c.ackNow = true;
+    return;
+  }
   c.finPending = false;
   if (c.finReceived || seqGt(c.rcvNxt, c.finSeq)) return;
   c.finReceived = true;
