@@ -68,6 +68,8 @@ export class Peer {
   tsZero = 0;
   tsKnown = false;
   lastTsVal = 0;
+  /** Its latest TSval, relative: what it sends by itself is not older. */
+  ownTsVal = 0;
 
   constructor(address: number, port: number, localAddress: number, localPort: number, irs: number) {
     this.address = address;
@@ -371,7 +373,7 @@ export class Harness implements TcpNetwork {
     const relSeq = Number(seq);
     const list = options === undefined || options === '' ? [] : this.#parseOptions(options, peer);
     if (peer.timestamps && options === undefined && !(flags & 4)) {
-      const val = PEER_TS_BASE + Math.floor(this.time.clock.now() / 1000);
+      const val = PEER_TS_BASE + this.#peerTsVal(peer);
       list.push({ kind: 'nop' }, { kind: 'nop' }, { kind: 'TS', val, ecr: flags & ACK ? peer.lastTsVal : 0 });
     }
     const bytes = encodeSegment(
@@ -491,8 +493,8 @@ export class Harness implements TcpNetwork {
   // --- The user ------------------------------------------------------------------------------------------------
 
   /** Writes so many bytes of the pattern. @returns how many were taken. */
-  write(bytes: number, c = this.c): number {
-    const taken = user.write(c, pattern(this.#written, bytes));
+  write(bytes: number, flags = 0, c = this.c): number {
+    const taken = user.write(c, pattern(this.#written, bytes), flags);
     if (taken > 0) this.#written += taken;
     this.#done();
     return taken;
@@ -612,7 +614,8 @@ export class Harness implements TcpNetwork {
           return { kind, value: Number(rest[0]) };
         case 'TS': {
           // TS VAL ecr ECR, relative to the peer's base and to our first TSval; bare TS is now, and what we sent last.
-          const val = rest.length === 0 ? Math.floor(this.time.clock.now() / 1000) : Number(rest[0]);
+          const val = rest.length === 0 ? this.#peerTsVal(peer) : Number(rest[0]);
+          peer.ownTsVal = val;
           const ecr = rest.length === 0 ? peer.lastTsVal : peer.tsKnown ? peer.tsZero + Number(rest[2]) : 0;
           return { kind, val: (PEER_TS_BASE + val) | 0, ecr: ecr | 0 };
         }
@@ -632,6 +635,10 @@ export class Harness implements TcpNetwork {
           throw new Error(`option ${part}`);
       }
     });
+  }
+
+  #peerTsVal(peer: Peer): number {
+    return Math.max(Math.floor(this.time.clock.now() / 1000), peer.ownTsVal);
   }
 
   #runTo(untilUs: number): void {
