@@ -275,6 +275,12 @@ describe('a run on virtual time', () => {
     }
   });
 
+  it('reports a domain that ends by itself', async () => {
+    const image = { main: (kernel: Kernel) => kernel.loop.defer(() => kernel.exit(3)) };
+    const both = await iperf('--machine virtual -t 1', { server: image, client: image });
+    expect(both).toMatchObject({ code: 1, errors: ['domain server ended with code 3'] });
+  });
+
   it('finds bytes that are not those that were sent', async () => {
     const wrong: Images = {
       server: serverImage,

@@ -12,10 +12,11 @@ const DRAIN_US = 2_000_000;
 const RECEIVER_GRACE_US = 1_000_000;
 /** Bytes that are compared with the pattern at a time, at least. */
 const CHECK_BYTES = 65_536;
-/** How long a domain stays for the peer's last segments when all is said. */
-const LINGER_US = 1_000_000;
 
-/** All flows of one domain: starts them together, takes samples, ends them, and ends the domain. */
+/**
+ * All flows of one domain: starts them together, takes samples, ends them. The domain itself goes on, for the peer's last
+ * segments, until the command says `exit`.
+ */
 export class Traffic implements StreamHost {
   readonly pattern: PatternArea;
   readonly length: number;
@@ -29,7 +30,6 @@ export class Traffic implements StreamHost {
   readonly #liveTimer = new Timer(() => this.#live());
   readonly #deadline = new Timer(() => this.stop());
   readonly #drainTimer = new Timer(() => this.#abort());
-  readonly #lingerTimer = new Timer(() => this.#exit());
   #startUs = -1;
   #blockedUs = 0;
   #liveUs = 0;
@@ -174,7 +174,6 @@ export class Traffic implements StreamHost {
       this.#postFlowLogs();
     }
     this.post({ type: 'end', streams, ringFullWaits: this.#ringFullWaits(), busyShare: this.#busyShare() });
-    this.#timers.arm(this.#lingerTimer, this.now() + LINGER_US);
   }
 
   #busyShare(): number {
