@@ -254,11 +254,13 @@ export function sendSegment(
   const stamps = c.timestampsOk && (flags & RST) === 0 ? TIMESTAMPS_BYTES : 0;
   let sackCount = 0;
   let sackBytes = 0;
+  let withheld = false;
   if (c.rcv.rangeCount > 0 || c.dsackLeft !== c.dsackRight) {
     sackCount = c.sackOk ? collectSackBlocks(c, stamps > 0 ? 3 : 4) : 0;
     if (sackCount > 0) sackBytes = 4 + sackCount * 8;
-    // Data of a full segment leaves no room for SACK blocks: they ride on pure acknowledgments.
-    if (bytes + sackBytes > c.mss) {
+    // Data of a full segment leaves no room for SACK blocks: if they are due, an acknowledgment without data follows.
+    if (bytes > 0 && bytes + sackBytes > c.mss) {
+      withheld = sackCount > 0 && c.ackNow;
       sackCount = 0;
       sackBytes = 0;
     }
@@ -321,6 +323,7 @@ export function sendSegment(
   path.send(header + bytes, (c.config.tos & ~3) | ecnCodepoint(c, newData));
   if (newData) c.ecnReduced = false;
   acknowledged(c);
+  if (withheld) c.ackNow = true;
   tcp.stats.OutSegs++;
   c.segsOut++;
   if (bytes > 0) {
