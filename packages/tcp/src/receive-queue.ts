@@ -74,7 +74,11 @@ export class ReceiveQueue {
   /** Whether `[left, right)` is held out of order already, entirely. */
   holds(left: number, right: number): boolean {
     for (let i = 0; i < this.rangeCount; i++) {
-      if (seqLeq(this.#left[i]!, left) && seqGeq(this.#right[i]!, right)) return true;
+      if (seqLeq(this.#left[i]!, left) && seqGeq(this.#right[i]!, right)) {
+        // SACK reports it next: behind a D-SACK stands the block that it is part of (RFC 2883 section 4).
+        this.#stamp[i] = ++this.#stamps & 0x7fffffff;
+        return true;
+      }
     }
     return false;
   }
