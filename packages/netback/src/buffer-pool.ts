@@ -98,14 +98,14 @@ export class BufferPool {
     }
   }
 
-  /** Inverts one bit of a packet. @param bit counted from the first bit of the frame. */
+  /** Inverts bit `bit & 7` of byte `bit >>> 3` of a packet. */
   flipBit(head: number, bit: number): void {
     const byte = bit >>> 3;
     if (byte >= this.length[head]!) return;
     let block = head;
     for (let skip = byte >>> BLOCK_SHIFT; skip > 0; skip--) block = this.next[block]!;
     const addr = this.addrOf(block) + (byte & (BLOCK_BYTES - 1));
-    this.memory.u8[addr] = this.memory.u8[addr]! ^ (0x80 >>> (bit & 7));
+    this.memory.u8[addr] = this.memory.u8[addr]! ^ (1 << (bit & 7));
   }
 
   #grow(): boolean {
