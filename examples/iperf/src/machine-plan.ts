@@ -20,7 +20,7 @@ const DOMAIN_BASE_MIB = 32;
 const DOM0_BASE_MIB = 64;
 const MACHINE_BASE_MIB = 16;
 const MAX_MACHINE_MIB = 2047;
-/** 64 MiB a log: at most about a third of a second of a fast flow is lost per GiB that is not kept. */
+/** 64 MiB a log; what is older gives way, and is counted. */
 const FLOW_LOG_RECORDS = 1 << 20;
 /** A terminal shows something new this often. */
 const LIVE_US = 250_000;

@@ -256,5 +256,8 @@ function oneLine(message: string): string {
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ')
     .trim();
+  const end = /^unknown option '(-s|-c|--server|--client)'/.exec(text)?.[1];
+  if (end !== undefined)
+    return `${end} is not needed, for both ends run here: --server-ip and --client-ip set addresses`;
   return text.includes('Did you mean') ? text : `${text}: see --help for the options`;
 }

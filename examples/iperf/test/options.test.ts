@@ -90,6 +90,8 @@ describe('options that are refused: one line, with what is wrong and how to mend
     ['--frobnicate', /unknown option '--frobnicate'.*--help/],
     ['--tim 3', /unknown option '--tim'.*--time/],
     ['extra', /'extra'.*--help/],
+    ['-c 192.168.8.101', /^-c is not needed.*--server-ip/],
+    ['-s', /^-s is not needed/],
     ['-p', /--port.*argument missing/],
     ['-p 0', /--port 0 is out of range: give .*1\.\.65535/],
     ['-p 65536', /--port 65536 is out of range: give .*1\.\.65535/],
