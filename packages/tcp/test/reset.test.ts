@@ -124,7 +124,13 @@ describe('a RST in a synchronized state', () => {
 
   it.each([
     ['FIN-WAIT-1', (t: Harness) => t.shutdown()],
-    ['FIN-WAIT-2', (t: Harness) => (t.shutdown(), t.in('. 1:1(0) ack 2'))],
+    [
+      'FIN-WAIT-2',
+      (t: Harness) => {
+        t.shutdown();
+        t.in('. 1:1(0) ack 2');
+      },
+    ],
     ['CLOSE-WAIT', (t: Harness) => t.in('F. 1:1(0) ack 1')],
   ])('resets in %s', (state, go) => {
     const t = established();
@@ -139,8 +145,20 @@ describe('a RST in a synchronized state', () => {
   });
 
   it.each([
-    ['CLOSING', (t: Harness) => (t.shutdown(), t.in('F. 1:1(0) ack 1'))],
-    ['LAST-ACK', (t: Harness) => (t.in('F. 1:1(0) ack 1'), t.shutdown())],
+    [
+      'CLOSING',
+      (t: Harness) => {
+        t.shutdown();
+        t.in('F. 1:1(0) ack 1');
+      },
+    ],
+    [
+      'LAST-ACK',
+      (t: Harness) => {
+        t.in('F. 1:1(0) ack 1');
+        t.shutdown();
+      },
+    ],
   ])('ends %s without an error (3.10.7.4)', (state, go) => {
     const t = established();
     go(t);
@@ -169,7 +187,14 @@ describe('ABORT (3.10.5)', () => {
   it.each([
     ['ESTABLISHED', 1, (_: Harness) => {}],
     ['FIN-WAIT-1', 2, (t: Harness) => t.shutdown()],
-    ['FIN-WAIT-2', 2, (t: Harness) => (t.shutdown(), t.in('. 1:1(0) ack 2'))],
+    [
+      'FIN-WAIT-2',
+      2,
+      (t: Harness) => {
+        t.shutdown();
+        t.in('. 1:1(0) ack 2');
+      },
+    ],
     ['CLOSE-WAIT', 1, (t: Harness) => t.in('F. 1:1(0) ack 1')],
   ] as const)('sends <SEQ=SND.NXT><CTL=RST> in %s', (state, seq, go) => {
     const t = established();
@@ -183,9 +208,27 @@ describe('ABORT (3.10.5)', () => {
   });
 
   it.each([
-    ['CLOSING', (t: Harness) => (t.shutdown(), t.in('F. 1:1(0) ack 1'))],
-    ['LAST-ACK', (t: Harness) => (t.in('F. 1:1(0) ack 1'), t.shutdown())],
-    ['TIME-WAIT', (t: Harness) => (t.shutdown(), t.in('F. 1:1(0) ack 2'))],
+    [
+      'CLOSING',
+      (t: Harness) => {
+        t.shutdown();
+        t.in('F. 1:1(0) ack 1');
+      },
+    ],
+    [
+      'LAST-ACK',
+      (t: Harness) => {
+        t.in('F. 1:1(0) ack 1');
+        t.shutdown();
+      },
+    ],
+    [
+      'TIME-WAIT',
+      (t: Harness) => {
+        t.shutdown();
+        t.in('F. 1:1(0) ack 2');
+      },
+    ],
     ['SYN-SENT', undefined],
   ] as const)('sends nothing in %s', (state, go) => {
     const t = new Harness();
