@@ -21,6 +21,8 @@ import type { Segment } from './segment.ts';
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
 import { TIMER_REORDER } from './timer-modes.ts';
 
+const MAX_BEHIND = 0x3fff_ffff;
+
 /**
  * The ACK field of an acceptable segment in a synchronized state (RFC 9293 section 3.10.7.4, fifth check, with the
  * range of RFC 5961 section 5).
@@ -161,6 +163,9 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
   }
   c.sndUna = ack;
   if (seqLt(c.sackHigh, ack)) c.sackHigh = ack;
+  // Marks that lie behind stay within 2^30: further back they would seem to lie ahead.
+  if (seqLt(c.lossMarked, ack)) c.lossMarked = ack;
+  if (seqDiff(ack, c.recoveryPoint) > MAX_BEHIND) c.recoveryPoint = (ack - 1) | 0;
   c.snd.acknowledge(ack);
   c.bytesAcked += advanced;
   c.path.confirm();

@@ -102,8 +102,11 @@ function identifyLoss(c: Connection, segment: Segment, advanced: boolean): void 
     return;
   }
   markLostBySack(c);
-  // A partial acknowledgment of data that nothing else deems lost (RFC 6675 section 5, NextSeg (3) in its effect).
-  if (c.caState === CA_RECOVERY && advanced && c.rtx.lostOut === 0 && c.rtx.retransOut === 0) markHeadLost(c);
+  // A partial acknowledgment of data below a SACK that nothing else deems lost (RFC 6675 section 5, NextSeg (3)).
+  const { rtx } = c;
+  if (c.caState === CA_RECOVERY && advanced && rtx.sackedOut > 0 && rtx.lostOut === 0 && rtx.retransOut === 0) {
+    markHeadLost(c);
+  }
 }
 
 /** In CA_LOSS: F-RTO (RFC 5682 section 3.1, with SACK) decides whether the timeout was spurious. */
