@@ -25,8 +25,9 @@ export function reduce(c: Connection, delivered: number, newlyLost: number, adva
     if (advanced && newlyLost === 0) send++;
     if (send > delta) send = delta;
   }
-  // The first retransmission of a recovery is always allowed.
-  const least = c.prrOut > 0 ? 0 : 1;
+  // Always allowed: the first retransmission of a recovery, and without SACK that of a hole which a partial
+  // acknowledgment shows (RFC 6582 section 3.2, step 3).
+  const least = c.prrOut === 0 || (!c.sackOk && advanced && newlyLost > 0) ? 1 : 0;
   c.cwnd = inFlight + Math.max(send, least);
 }
 
