@@ -18,6 +18,7 @@ let sharedMemory: Memory | undefined;
 /** The machine has been up for a while when a script starts: no time stamp is 0, no timer is at the origin. */
 const BOOT_US = 1_000_000_000;
 const CENTURY_US = 1e15;
+const IP_AND_TCP_BYTES = 40;
 const TIMERS_PER_INSTANT = 100_000;
 
 /** The router on the local network, when the remote side is elsewhere: the last address of the network. */
@@ -127,10 +128,30 @@ export class QanatHost implements Host {
           throw new UnsupportedError(`the queueing discipline ${effect.name} is not supported`);
         break;
       case 'parameter':
-        throw new UnsupportedError(`the parameter ${effect.name} of ${effect.module} is not supported`);
+        this.#setParameter(effect.module, effect.name, effect.value);
+        break;
       case 'route':
-        throw new UnsupportedError(`route attributes (${[...effect.attributes.keys()].join(', ')}) are not supported`);
+        for (const [name, value] of effect.attributes) this.#setRouteAttribute(name, value);
+        break;
     }
+  }
+
+  /** HyStart here looks at delay; Linux's 1 (ACK trains only) is what we lack. */
+  #setParameter(module: string, name: string, value: string): void {
+    if (module === 'tcp_cubic' && name === 'hystart_detect' && (value === '2' || value === '3')) return;
+    throw new UnsupportedError(`the parameter ${name}=${value} of ${module} is not supported`);
+  }
+
+  /** What new connections learn from their route. */
+  #setRouteAttribute(name: string, value: string): void {
+    const { tcp } = this.#settings;
+    const number = Number(value);
+    if (name === 'initcwnd' && number >= 1) tcp.initialCwnd = number;
+    else if (name === 'advmss' && number >= 88) tcp.mss = number;
+    else if ((name === 'mtu' || name === 'mtu lock') && number >= 128) tcp.mss = number - IP_AND_TCP_BYTES;
+    else if (name === 'rto_min' && /^\d+(ms)?$/.test(value)) tcp.minRtoUs = Number.parseInt(value, 10) * 1000;
+    else if (name === 'congctl') this.#settings.set('ipv4.tcp_congestion_control', value);
+    else throw new UnsupportedError(`the route attribute ${name} ${value} is not supported`);
   }
 
   #sleep(us: number): void {

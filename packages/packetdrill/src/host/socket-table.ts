@@ -3,8 +3,10 @@ import { CONSTANTS } from '../constants.ts';
 import { UnsupportedError } from '../errors.ts';
 import { EpollFile } from './epoll.ts';
 import { done, failed, OpenFile } from './open-file.ts';
+import { SocketFile } from './socket-file.ts';
 import type { Address, EpollEvent, OptionValue, Outcome, PendingCall, PollEntry, SystemCalls } from './system-calls.ts';
 import { type SocketContext, TcpSocket } from './tcp-socket.ts';
+import { UdpSocket } from './udp-socket.ts';
 
 const C = CONSTANTS as Readonly<Record<string, number>>;
 /** Descriptors 0 to 2 belong to the shell of whoever wrote the script. */
@@ -54,24 +56,24 @@ export class SocketTable implements SystemCalls {
     return fd;
   }
 
-  #socket(fd: number): TcpSocket | undefined {
+  #socket(fd: number): SocketFile | undefined {
     const file = this.#files[fd];
-    return file instanceof TcpSocket ? file : undefined;
+    return file instanceof SocketFile ? file : undefined;
   }
 
-  #on(fd: number, use: (socket: TcpSocket) => PendingCall): PendingCall {
+  #on(fd: number, use: (socket: SocketFile) => PendingCall): PendingCall {
     const file = this.#files[fd];
     if (!file) return failed('EBADF');
-    return file instanceof TcpSocket ? use(file) : failed('ENOTSOCK');
+    return file instanceof SocketFile ? use(file) : failed('ENOTSOCK');
   }
 
   socket(family: number, type: number, protocol: number): PendingCall {
     if (family !== C['AF_INET'] && family !== C['AF_INET6']) return failed('EAFNOSUPPORT');
     const kind = type & TYPE_MASK;
-    if (kind !== C['SOCK_STREAM'] || (protocol !== 0 && protocol !== C['IPPROTO_TCP'])) {
-      throw new UnsupportedError(`sockets of type ${kind}, protocol ${protocol} are not supported`);
-    }
-    const socket = new TcpSocket(this.#context);
+    const isTcp = kind === C['SOCK_STREAM'] && (protocol === 0 || protocol === C['IPPROTO_TCP']);
+    const isUdp = kind === C['SOCK_DGRAM'] && (protocol === 0 || protocol === C['IPPROTO_UDP']);
+    if (!isTcp && !isUdp) throw new UnsupportedError(`sockets of type ${kind}, protocol ${protocol} are not supported`);
+    const socket = isTcp ? new TcpSocket(this.#context) : new UdpSocket(this.#context.stack);
     socket.nonBlocking = (type & C['SOCK_NONBLOCK']!) !== 0;
     return done(this.#install(socket));
   }
@@ -81,12 +83,13 @@ export class SocketTable implements SystemCalls {
       const { port } = address;
       const clash = this.#files.some(
         (other) =>
-          other instanceof TcpSocket &&
+          other instanceof SocketFile &&
           other !== socket &&
+          other.protocol === socket.protocol &&
           port !== 0 &&
           other.boundPort === port &&
-          (other.listening || other.options.reuseAddress === 0 || socket.options.reuseAddress === 0) &&
-          (other.options.reusePort === 0 || socket.options.reusePort === 0),
+          (other.listening || !other.reuse.address || !socket.reuse.address) &&
+          !(other.reuse.port && socket.reuse.port),
       );
       return clash ? failed('EADDRINUSE') : socket.bind(address);
     });
@@ -118,9 +121,7 @@ export class SocketTable implements SystemCalls {
   }
 
   sendTo(fd: number, bytes: number, flags: number, to: Address | undefined): PendingCall {
-    // TCP ignores the address unless it is a fast open; Linux does not even say EISCONN.
-    if (to && flags & C['MSG_FASTOPEN']!) throw new UnsupportedError('TCP Fast Open is not supported');
-    return this.write(fd, bytes, flags);
+    return this.#on(fd, (socket) => socket.sendTo(bytes, flags, to));
   }
 
   sendfile(out: number, input: number, bytes: number): PendingCall {

@@ -20,7 +20,7 @@ export class Settings {
   keepAliveIntervalSeconds = 75;
   keepAliveProbes = 9;
   /** Tunables for new connections. */
-  readonly tcp: Mutable<Partial<TcpConfig>> = { autoTune: false, mtuProbing: 'off', synRetries: 6 };
+  readonly tcp: Mutable<Partial<TcpConfig>> = { autoTune: false, mtuProbing: 'off', synRetries: 6, rfc1337: false };
   /** Tunables that Linux reads from the sysctl each time, so that old connections follow too. */
   readonly live: Mutable<Partial<TcpConfig>> = {};
   readonly #values = new Map<string, string>();
@@ -142,6 +142,7 @@ const APPLY: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['ipv4.tcp_syn_retries', figure('synRetries', tunable('synRetries', same))],
   ['ipv4.tcp_synack_retries', tunable('synAckRetries', same)],
   ['ipv4.tcp_retries2', tunable('retries2', same, true)],
+  ['ipv4.tcp_orphan_retries', tunable('orphanRetries', (number) => number || 8, true)],
   ['ipv4.tcp_fin_timeout', figure('finTimeoutSeconds', tunable('finTimeoutUs', seconds, true))],
   ['ipv4.tcp_keepalive_time', figure('keepAliveSeconds', tunable('keepAliveIdleUs', seconds, true))],
   ['ipv4.tcp_keepalive_intvl', figure('keepAliveIntervalSeconds', tunable('keepAliveIntervalUs', seconds, true))],

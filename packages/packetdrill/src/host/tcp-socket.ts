@@ -3,8 +3,9 @@ import { formatAddress } from '@qanat/ipv4';
 import { type Flow, type Listener, NetError, type Stack } from '@qanat/stack';
 import { CONSTANTS, ERRNO } from '../constants.ts';
 import { UnsupportedError } from '../errors.ts';
-import { done, failed, failure, OpenFile, success, waiting } from './open-file.ts';
+import { done, failed, failure, success, waiting } from './open-file.ts';
 import { SendBuffer } from './send-buffer.ts';
+import { SocketFile } from './socket-file.ts';
 import { SocketOptions } from './socket-options.ts';
 import { NO_LOWAT, type Settings } from './sysctl.ts';
 import type { Address, Outcome, PendingCall, ReceivedMessage } from './system-calls.ts';
@@ -29,7 +30,8 @@ export interface SocketContext {
 }
 
 /** A TCP socket with Linux's manners above a flow or a listener of the stack. */
-export class TcpSocket extends OpenFile {
+export class TcpSocket extends SocketFile {
+  readonly protocol = C['IPPROTO_TCP']!;
   readonly options: SocketOptions;
   readonly #context: SocketContext;
   #local: { address: number; port: number } | undefined;
@@ -60,8 +62,12 @@ export class TcpSocket extends OpenFile {
     return this.#flow;
   }
 
-  get listening(): boolean {
+  override get listening(): boolean {
     return this.#listener !== undefined;
+  }
+
+  get reuse(): { readonly address: boolean; readonly port: boolean } {
+    return { address: this.options.reuseAddress !== 0, port: this.options.reusePort !== 0 };
   }
 
   #adopt(flow: Flow, connected: boolean): void {
@@ -131,7 +137,7 @@ export class TcpSocket extends OpenFile {
 
   // --- Passive open ----------------------------------------------------------------------------------------------
 
-  listen(backlog: number): PendingCall {
+  override listen(backlog: number): PendingCall {
     if (this.#flow) return failed('EINVAL');
     this.#backlog = Math.min(backlog >>> 0, this.#context.settings.somaxconn);
     if (this.#listener) return done(0);
@@ -160,8 +166,7 @@ export class TcpSocket extends OpenFile {
     if (this.#listener) this.#listener.waiting = this.#acceptQueue.length;
   }
 
-  /** @param install gives the new socket a descriptor. */
-  accept(install: (socket: TcpSocket) => number): PendingCall {
+  override accept(install: (socket: SocketFile) => number): PendingCall {
     const attempt = (): Outcome | undefined => {
       if (!this.#listener) return failure('EINVAL');
       const child = this.#acceptQueue.shift();
@@ -236,6 +241,12 @@ export class TcpSocket extends OpenFile {
   }
 
   // --- Data ------------------------------------------------------------------------------------------------------
+
+  sendTo(bytes: number, flags: number, to: Address | undefined): PendingCall {
+    // TCP ignores the address; Linux does not even say EISCONN.
+    if (to && flags & C['MSG_FASTOPEN']!) throw new UnsupportedError('TCP Fast Open is not supported');
+    return this.write(bytes, flags);
+  }
 
   override write(bytes: number, flags: number): PendingCall {
     if (flags & (C['MSG_FASTOPEN']! | C['MSG_OOB']!))

@@ -1,5 +1,5 @@
 import type { TcpOption } from '../ast.ts';
-import type { LiveOption } from './decode.ts';
+import { type LiveOption, PROTOCOL_TCP } from './decode.ts';
 
 /**
  * The TCP connection that a script's packets belong to, and how the script's numbers become live ones. Scripts count
@@ -10,11 +10,17 @@ export class ConnectionMap {
   state: 'fresh' | 'listening' | 'passive' | 'active' = 'fresh';
   localPort = 0;
   remotePort = 0;
+  /** IPPROTO_*: what an ICMP error quotes when its line does not say. */
+  readonly protocol: number;
   /** Our initial sequence number as it was on the wire, and as the script writes it; known from the first SYN. */
   localIsn: { readonly live: number; readonly script: number } | undefined;
   /** The remote initial sequence number: the script's is the live one. */
   remoteIsn: number | undefined;
   timestamps = new TimestampMap();
+
+  constructor(protocol = PROTOCOL_TCP) {
+    this.protocol = protocol;
+  }
 
   /** Forgets everything but the ports: connect() opens anew. */
   restart(): void {

@@ -25,9 +25,15 @@ export class Connections {
     return this.#current;
   }
 
+  /** bind() returned. */
+  bound(fd: number, localPort: number): void {
+    const map = this.#byFd.get(fd);
+    if (map && map.localPort === 0) map.localPort = localPort;
+  }
+
   /** socket() returned. @param fd the script's descriptor, as in all these. */
-  created(fd: number): void {
-    this.#current = new ConnectionMap();
+  created(fd: number, protocol: number): void {
+    this.#current = new ConnectionMap(protocol);
     this.#byFd.set(fd, this.#current);
   }
 
@@ -59,9 +65,10 @@ export class Connections {
 
   /**
    * The connection that an inbound packet belongs to: it opens one while the socket under test listens.
-   * @param bindPort the local port when no socket tells.
+   * @param bindPort the local port when no socket tells. @param connectPort the remote port for datagrams to a socket
+   * without a peer.
    */
-  inbound(action: PacketAction, bindPort: number): ConnectionMap {
+  inbound(action: PacketAction, bindPort: number, connectPort: number): ConnectionMap {
     let map = this.#current;
     const tcp = action.body.kind === 'tcp' ? action.body : undefined;
     if (!map || (map.state === 'listening' && tcp)) {
@@ -75,6 +82,7 @@ export class Connections {
       map.remoteIsn = tcp && tcp.flags & TCP_FLAG.SYN ? tcp.seq : 0;
     }
     if (tcp && tcp.flags & TCP_FLAG.SYN) map.remoteIsn ??= tcp.seq;
+    if (action.body.kind === 'udp' && map.remotePort === 0) map.remotePort = action.ports?.source ?? connectPort;
     return map;
   }
 
@@ -87,6 +95,7 @@ export class Connections {
     if (icmp) return true;
     const local = tcp?.sourcePort ?? udp?.sourcePort;
     const remote = tcp?.destinationPort ?? udp?.destinationPort;
+    if (udp && map.remotePort === 0) return map.localPort === 0 || local === map.localPort;
     return local === map.localPort && remote === map.remotePort;
   }
 

@@ -9,7 +9,7 @@ import type { Host } from '../host/host.ts';
 import type { Address } from '../host/system-calls.ts';
 import { continues, merge } from '../packet/aggregate.ts';
 import { comparePacket } from '../packet/compare.ts';
-import { type LivePacket, PROTOCOL_TCP } from '../packet/decode.ts';
+import { type LivePacket, PROTOCOL_TCP, PROTOCOL_UDP } from '../packet/decode.ts';
 import { describeAction, describeLive } from '../packet/describe.ts';
 import { EncodeError, encodeInbound } from '../packet/encode.ts';
 import type { ConnectionMap } from '../packet/mapping.ts';
@@ -27,6 +27,7 @@ const BLOCKING_CAP_US = 60_000_000;
 const PENDING_CAP_US = 1_000_000;
 /** What an unmapped descriptor of a script becomes: the machine answers EBADF. */
 const UNKNOWN_FD = 1_000_000;
+const SOCK_TYPE_MASK = 0xf;
 const AF_INET = CONSTANTS['AF_INET'] ?? 2;
 
 /** Everything of a script that is worked out before it runs, so that what is missing is known before anything happens. */
@@ -161,10 +162,10 @@ export class Runner {
   // --- Packets ---------------------------------------------------------------------------------------------------
 
   #inbound(action: PacketAction): void {
-    const map = this.#connections.inbound(action, this.#config.bindPort);
+    const map = this.#connections.inbound(action, this.#config.bindPort, this.#config.connectPort);
     const { localAddress, remoteAddress } = this.#host;
     const endpoints = { localAddress, remoteAddress, localPort: map.localPort, remotePort: map.remotePort };
-    const options = { scaledEcr: this.#config.scaledEcr, protocol: PROTOCOL_TCP };
+    const options = { scaledEcr: this.#config.scaledEcr, protocol: map.protocol };
     const packet = encodeInbound(action, map, endpoints, options);
     const gsoSize = packet.length > this.#config.host.mtu ? this.#config.mss : 0;
     this.#host.inject(packet, gsoSize);
@@ -321,16 +322,23 @@ export class Runner {
       const fd = action.result === undefined ? value : numberOf(action.result);
       if (this.#fds.has(fd)) throw new ScriptFailure(line, `the descriptor ${fd} is in use already`);
       this.#fds.set(fd, value);
-      if (action.name === 'socket') this.#connections.created(fd);
+      if (action.name === 'socket') this.#connections.created(fd, this.#protocolOf(action));
       else if (action.name.startsWith('accept')) this.#connections.accepted(fd, calls.remotePort(value));
     } else if (action.name === 'listen') {
       const fd = numberOf(action.args[0]);
       this.#connections.listening(fd, calls.localPort(this.#calls.liveFd(fd)));
+    } else if (action.name === 'bind') {
+      const fd = numberOf(action.args[0]);
+      this.#connections.bound(fd, calls.localPort(this.#calls.liveFd(fd)));
     } else if (action.name === 'close') {
       const fd = numberOf(action.args[0]);
       this.#fds.delete(fd);
       this.#connections.closed(fd);
     }
+  }
+
+  #protocolOf(action: SyscallAction): number {
+    return (numberOf(action.args[1]) & SOCK_TYPE_MASK) === CONSTANTS['SOCK_DGRAM'] ? PROTOCOL_UDP : PROTOCOL_TCP;
   }
 
   /** At most one call blocks at a time: the next waits for it. */
