@@ -1,6 +1,6 @@
 import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
 import { DelayQueue, type Impairment } from '@qanat/link';
-import { type Hypercalls, NETIF_RSP_ERROR, NETIF_RSP_OKAY } from '@qanat/xen';
+import { type Hypercalls, NETIF_RSP_ERROR, NETIF_RSP_OKAY, NETIF_RX_RING_ENTRIES } from '@qanat/xen';
 import { BufferPool, NO_BLOCK } from './buffer-pool.ts';
 import type { Frame } from './frame.ts';
 import { copyFrameIn } from './frame-copy.ts';
@@ -200,14 +200,13 @@ export class Port {
     return NETIF_RSP_OKAY;
   }
 
-  /** Packets come out of the impaired link. */
+  /** Packets come out of the impaired link; at most a ring of them, then others have their turn. */
   #arrive(nowUs: number): void {
-    while (this.#delayed.size > 0 && this.#delayed.nextUs <= nowUs) {
+    const { hypercalls, timers } = this.#host;
+    hypercalls.grantCopyBegin();
+    for (let i = 0; i < NETIF_RX_RING_ENTRIES && this.#delayed.nextUs <= nowUs; i++) {
       const packet = this.#delayed.pop();
-      if (this.rings === undefined || this.fault !== undefined) {
-        this.counters.otherDrops++;
-        this.#free(packet);
-      } else if (this.queue.size === this.queue.capacity) {
+      if (this.queue.size === this.queue.capacity) {
         this.counters.queueDrops++;
         this.#free(packet);
       } else {
@@ -215,7 +214,8 @@ export class Port {
         if (this.queue.size === 1) this.drain(1);
       }
     }
-    if (this.#delayed.size > 0) this.#host.timers.arm(this.#timer, this.#delayed.nextUs);
+    hypercalls.grantCopyEnd();
+    if (this.#delayed.size > 0) timers.arm(this.#timer, this.#delayed.nextUs);
     this.#host.finishTouched();
   }
 

@@ -254,6 +254,24 @@ describe('death', () => {
     await exchange(machine, b, c);
   });
 
+  it('of a frontend’s domain: its addresses are forgotten, and do not lead to who comes after it', async () => {
+    const machine = await TestMachine.create();
+    const a = await machine.station('a');
+    const b = await machine.station('b');
+    const c = await machine.station('c');
+    await exchange(machine, a, b);
+    const { mac } = a;
+    machine.destroy(a.kernel.domid);
+    await machine.until(() => [...machine.netback.vifs].length === 2);
+    const d = await machine.station('d');
+    const { received } = c;
+    b.run(() => {
+      b.send(mac, 100, 1);
+      b.netif!.flush();
+    });
+    await machine.until(() => d.received === 1 && c.received === received + 1, 100);
+  });
+
   it('of a frontend’s domain while frames wait for it', async () => {
     const machine = await TestMachine.create();
     const a = await machine.station('a', { impair: { delayUs: 5000 } });
