@@ -66,7 +66,7 @@ export function processAck(c: Connection, segment: Segment): boolean {
   if (advanced > 0) what |= ACK_ADVANCED | cumulate(c, segment, ack, advanced);
   const acked = advanced > 0 ? cumulated.segments : 0;
 
-  const rttUs = measure(c, segment, sackSentUs, advanced > 0);
+  const rttUs = measure(c, segment, sackSentUs, advanced > 0, (what & ACK_DSACK) !== 0);
   if (c.sackOk && c.config.rack) rackUpdateWindow(c);
   if (c.probing) {
     const pureDuplicate = (what & (ACK_ADVANCED | ACK_SACKED)) === 0 && segment.len === 0 && !windowChanged;
@@ -200,8 +200,11 @@ function updateWindow(c: Connection, segment: Segment): boolean {
   return changed;
 }
 
-/** Takes a round-trip sample if the acknowledgment gives one. @returns it in microseconds, or 0. */
-function measure(c: Connection, segment: Segment, sackSentUs: number, advanced: boolean): number {
+/**
+ * Takes a round-trip sample if the acknowledgment gives one. @param dsack it answers a duplicate.
+ * @returns it in microseconds, or 0.
+ */
+function measure(c: Connection, segment: Segment, sackSentUs: number, advanced: boolean, dsack: boolean): number {
   const { options } = segment;
   const sentUs = advanced ? cumulated.sentUs : 0;
   let rttUs = 0;
@@ -209,8 +212,10 @@ function measure(c: Connection, segment: Segment, sackSentUs: number, advanced: 
     rttUs = Math.max(segment.arrivedUs - sentUs, 1);
   } else if (sackSentUs > 0) {
     rttUs = Math.max(segment.arrivedUs - sackSentUs, 1);
-  } else if (advanced && c.timestampsOk && options.hasTimestamps && options.tsEcr !== 0) {
-    // The echo tells which transmission is acknowledged (RFC 7323 section 4), at a millisecond's grain.
+  } else if (advanced && !dsack && c.timestampsOk && options.hasTimestamps && options.tsEcr !== 0) {
+    // The echo tells which transmission is acknowledged (RFC 7323 section 4), at a millisecond's grain. Not where the
+    // acknowledgment answers a duplicate, its predecessor being lost: the echo is still that of the first copy, and the
+    // time since then is not a round trip (Karn's ambiguity, which D-SACK brings to light).
     const ms = (Math.floor(segment.arrivedUs / 1000) + c.tsOffset - options.tsEcr) | 0;
     if (ms >= 0 && ms < 600_000) rttUs = Math.max(ms, 1) * 1000;
   }

@@ -70,6 +70,9 @@ export const EVENT_END = 8;
 export const EVENT_CLOSE = 16;
 export const EVENT_URGENT = 32;
 
+/** Larger windows than this are not cut into equal segments: the rest of one is small against them. */
+const EVEN_WINDOW_BYTES = 32_768;
+
 /** RFC 5681: the initial ssthresh is arbitrarily high. */
 const INFINITE_SSTHRESH = 0x7fffffff;
 
@@ -367,7 +370,8 @@ export class Connection implements WindowState, CongestionState {
   /**
    * Eff.snd.MSS (RFC 9293 section 3.7.1): the least of what the peer takes, what the path carries and what was
    * configured, less the options that every segment carries; and at most half of the largest window the peer has
-   * offered, so that small windows do not stop the flow (the peer's whole window where that is below 536).
+   * offered, so that small windows do not stop the flow (the peer's whole window where that is below 536). A window of
+   * few segments is cut into equal ones: silly-window avoidance would leave what remains of it unused.
    */
   updateMss(): void {
     let mss = Math.min(this.peerMss, this.path.mtu - 40);
@@ -375,8 +379,11 @@ export class Connection implements WindowState, CongestionState {
     const probe = this.mtuProbe;
     if (probe?.enabled === true && probe.searchLow - 40 < mss) mss = probe.searchLow - 40;
     if (this.timestampsOk) mss -= TIMESTAMPS_BYTES;
-    const most = this.maxSndWnd > 536 ? this.maxSndWnd >>> 1 : this.maxSndWnd;
-    if (most > 0 && most < mss) mss = most;
+    const window = this.maxSndWnd;
+    if (window > 0 && window <= EVEN_WINDOW_BYTES) {
+      const segments = Math.max(Math.ceil(window / mss), window > 536 ? 2 : 1);
+      mss = Math.floor(window / segments);
+    }
     this.mss = mss > 0 ? mss : 1;
   }
 
