@@ -2,6 +2,7 @@ import type { Packet } from '@qanat/bytes';
 import { getDstHi, getDstLo, getSrcHi, getSrcLo, isMulticast } from '@qanat/ethernet';
 import { Fabric, type FabricOptions } from './fabric.ts';
 import { FabricPort } from './fabric-port.ts';
+import { Impairment } from './impairment.ts';
 import { createImpairment, IMPAIRED_RING_FRAMES, linkMac, RING_FRAMES, type SeededImpairment } from './link-options.ts';
 import { MacTable, type MacTableOptions } from './mac-table.ts';
 import type { Netif } from './netif.ts';
@@ -11,8 +12,8 @@ export interface SwitchPortOptions {
   readonly name?: string;
   /** Of the host at this port; six bytes. Default 02:00:00:00:00:01, :02, ... */
   readonly mac?: Uint8Array;
-  /** On the way out to this host. */
-  readonly impair?: SeededImpairment;
+  /** On the way out to this host; an Impairment of one's own can be watched, and changed while the link runs. */
+  readonly impair?: SeededImpairment | Impairment;
   /**
    * Most frames that wait for this host (Linux's txqueuelen), unless `impair` says otherwise. Default 1000; the rest is
    * dropped and counted.
@@ -122,7 +123,10 @@ export function createSwitch(options: SwitchOptions): Switch {
         mac: port.mac ?? linkMac(i),
         ringFrames,
         queueFrames,
-        impairment: createImpairment(port.impair && { queuePackets: queueFrames, ...port.impair }, i),
+        impairment:
+          port.impair instanceof Impairment
+            ? port.impair
+            : createImpairment(port.impair && { queuePackets: queueFrames, ...port.impair }, i),
       }),
     );
   }
