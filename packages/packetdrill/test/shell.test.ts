@@ -109,7 +109,7 @@ describe('sysctls', () => {
       ['ipv4.tcp_congestion_control', 'bbr'],
       ['ipv4.tcp_sack', 'x'],
       ['ipv4.tcp_rmem', '1 2'],
-      ['ipv4.tcp_mtu_probing', '1'],
+      ['ipv4.tcp_mtu_probing', '7'],
     ] as const) {
       expect(() => settings.set(name, value)).toThrow(UnsupportedError);
     }

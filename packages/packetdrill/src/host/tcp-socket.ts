@@ -4,6 +4,7 @@ import { type Flow, type Listener, NetError, type Stack } from '@qanat/stack';
 import { CONSTANTS, ERRNO } from '../constants.ts';
 import { UnsupportedError } from '../errors.ts';
 import { done, failed, failure, success, waiting } from './open-file.ts';
+import { connectionMask, POLL_READ, POLL_WRITE } from './poll-mask.ts';
 import { SendBuffer } from './send-buffer.ts';
 import { SocketFile } from './socket-file.ts';
 import { SocketOptions } from './socket-options.ts';
@@ -11,11 +12,6 @@ import { NO_LOWAT, type Settings } from './sysctl.ts';
 import type { Address, Outcome, PendingCall, ReceivedMessage } from './system-calls.ts';
 
 const C = CONSTANTS as Readonly<Record<string, number>>;
-const POLLIN = C['POLLIN']! | C['POLLRDNORM']!;
-const POLLOUT = C['POLLOUT']! | C['POLLWRNORM']!;
-const POLLERR = C['POLLERR']!;
-const POLLHUP = C['POLLHUP']!;
-const POLLRDHUP = C['POLLRDHUP']!;
 const READ_BUFFER = new Uint8Array(65536);
 /** States in which a lingering close still waits for the peer. */
 const LINGERING: readonly string[] = ['ESTABLISHED', 'FIN-WAIT-1', 'CLOSING', 'LAST-ACK', 'CLOSE-WAIT'];
@@ -401,17 +397,20 @@ export class TcpSocket extends SocketFile {
   }
 
   override pollMask(): number {
-    if (this.#listener) return this.#acceptQueue.length > 0 ? POLLIN : 0;
+    if (this.#listener) return this.#acceptQueue.length > 0 ? POLL_READ : 0;
     const flow = this.#flow;
-    let mask = this.#error !== 0 ? POLLERR : 0;
-    if (!flow || this.#closed) return mask | POLLHUP | POLLOUT | (flow ? POLLIN | POLLRDHUP : 0);
-    if (!this.#connected) return mask;
     const readEnd = this.#readShut || this.#peerEnded;
-    if (readEnd && this.#writeShut) mask |= POLLHUP;
-    if (readEnd) mask |= POLLRDHUP;
-    if (readEnd || flow.readable > 0) mask |= POLLIN;
-    if (this.#writeShut || this.#buffer?.writable) mask |= POLLOUT;
-    else this.#wantsRoom = true;
+    const mask = connectionMask({
+      error: this.#error !== 0,
+      closed: !flow || this.#closed,
+      fresh: !flow,
+      connected: this.#connected,
+      readEnd,
+      writeEnd: this.#writeShut,
+      readable: (flow?.readable ?? 0) > 0,
+      writable: this.#buffer?.writable ?? false,
+    });
+    if (this.#connected && (mask & POLL_WRITE) === 0) this.#wantsRoom = true;
     return mask;
   }
 

@@ -1,0 +1,37 @@
+import { CONSTANTS } from '../constants.ts';
+
+const C = CONSTANTS as Readonly<Record<string, number>>;
+export const POLL_READ = C['POLLIN']! | C['POLLRDNORM']!;
+export const POLL_WRITE = C['POLLOUT']! | C['POLLWRNORM']!;
+const POLLERR = C['POLLERR']!;
+const POLLHUP = C['POLLHUP']!;
+const POLLRDHUP = C['POLLRDHUP']!;
+
+/** What readiness depends on. */
+export interface ConnectionReadiness {
+  /** An error waits to be told. */
+  readonly error: boolean;
+  /** There is no connection, any more or yet. */
+  readonly closed: boolean;
+  /** There never was one. */
+  readonly fresh: boolean;
+  readonly connected: boolean;
+  /** Nothing more will come in: the peer's FIN, or shutdown(SHUT_RD). */
+  readonly readEnd: boolean;
+  readonly writeEnd: boolean;
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+/** POLL* bits of a TCP socket, as Linux's tcp_poll gives them. */
+export function connectionMask(r: ConnectionReadiness): number {
+  const error = r.error ? POLLERR : 0;
+  if (r.closed) return error | POLLHUP | POLL_WRITE | (r.fresh ? 0 : POLL_READ | POLLRDHUP);
+  if (!r.connected) return error;
+  let mask = error;
+  if (r.readEnd && r.writeEnd) mask |= POLLHUP;
+  if (r.readEnd) mask |= POLLRDHUP;
+  if (r.readEnd || r.readable) mask |= POLL_READ;
+  if (r.writeEnd || r.writable) mask |= POLL_WRITE;
+  return mask;
+}
