@@ -293,17 +293,38 @@ describe('properties', () => {
   });
 
   it('a push between the look and the arming is found by the second look of the final check', () => {
-    const { front, back } = pair(0xffff_ffff);
-    const { i32 } = memory;
-    const reqEvent = (PAGE + 4) >>> 2;
-    // The consumer's own steps, with the producer in between.
-    expect(back.unconsumedRequests()).toBe(0);
-    front.nextRequest();
-    setShared(4, 0);
-    front.pushRequests();
-    Atomics.store(i32, reqEvent, (back.reqCons + 1) | 0);
-    expect(back.unconsumedRequests()).toBe(1);
-    expect(back.finalCheckForRequests()).toBe(true);
+    fc.assert(
+      fc.property(startIndex, (start) => {
+        const { front, back } = pair(start);
+        /** What the peer does just before the event is armed. */
+        let peer = (): void => {};
+        const store = Atomics.store;
+        const armed = new Set([(PAGE + 4) >>> 2, (PAGE + 12) >>> 2]);
+        Atomics.store = ((array: Int32Array, index: number, value: number): number => {
+          if (armed.has(index)) peer();
+          return store(array, index, value);
+        }) as typeof Atomics.store;
+        try {
+          peer = () => {
+            front.nextRequest();
+            // The event of the last arming has been passed: no kick.
+            expect(front.pushRequestsAndCheckNotify()).toBe(false);
+          };
+          setShared(4, start);
+          expect(back.finalCheckForRequests()).toBe(true);
+          back.nextRequest();
+          peer = () => {
+            back.nextResponse();
+            expect(back.pushResponsesAndCheckNotify()).toBe(false);
+          };
+          setShared(12, start);
+          expect(front.finalCheckForResponses()).toBe(true);
+        } finally {
+          Atomics.store = store;
+        }
+      }),
+      { numRuns: 50 },
+    );
   });
 
   it('passes whole packets of several slots around the wrap, in order', () => {
