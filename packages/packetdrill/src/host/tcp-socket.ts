@@ -1,8 +1,10 @@
 import type { Clock } from '@qanat/clock';
 import { formatAddress } from '@qanat/ipv4';
-import { type Flow, type Listener, NetError, type Stack } from '@qanat/stack';
+import { type Flow, NetError, type Stack } from '@qanat/stack';
 import { CONSTANTS, ERRNO } from '../constants.ts';
 import { UnsupportedError } from '../errors.ts';
+import { AcceptQueue } from './accept-queue.ts';
+import { lingeringClose, readBytes } from './flow-calls.ts';
 import { done, failed, failure, success, waiting } from './open-file.ts';
 import { connectionMask, POLL_READ, POLL_WRITE } from './poll-mask.ts';
 import { SendBuffer } from './send-buffer.ts';
@@ -12,10 +14,6 @@ import { NO_LOWAT, type Settings } from './sysctl.ts';
 import type { Address, Outcome, PendingCall, ReceivedMessage } from './system-calls.ts';
 
 const C = CONSTANTS as Readonly<Record<string, number>>;
-const READ_BUFFER = new Uint8Array(65536);
-/** States in which a lingering close still waits for the peer. */
-const LINGERING: readonly string[] = ['ESTABLISHED', 'FIN-WAIT-1', 'CLOSING', 'LAST-ACK', 'CLOSE-WAIT'];
-
 /** What a socket needs of the machine around it. */
 export interface SocketContext {
   readonly stack: Stack;
@@ -31,9 +29,7 @@ export class TcpSocket extends SocketFile {
   readonly options: SocketOptions;
   readonly #context: SocketContext;
   #local: { address: number; port: number } | undefined;
-  #listener: Listener | undefined;
-  #acceptQueue: TcpSocket[] = [];
-  #backlog = 0;
+  #passive: AcceptQueue<TcpSocket> | undefined;
   #flow: Flow | undefined;
   #buffer: SendBuffer | undefined;
   /** connect() has been called and its result was not told yet. */
@@ -59,7 +55,7 @@ export class TcpSocket extends SocketFile {
   }
 
   override get listening(): boolean {
-    return this.#listener !== undefined;
+    return this.#passive !== undefined;
   }
 
   get reuse(): { readonly address: boolean; readonly port: boolean } {
@@ -107,20 +103,16 @@ export class TcpSocket extends SocketFile {
     return error;
   }
 
-  takeSocketError(): number {
-    return this.#takeError();
-  }
-
   // --- Addresses -------------------------------------------------------------------------------------------------
 
   bind(address: Address): PendingCall {
-    if (this.#local || this.#flow || this.#listener) return failed('EINVAL');
+    if (this.#local || this.#flow || this.#passive) return failed('EINVAL');
     this.#local = { address: address.address ?? 0, port: address.port };
     return done(0);
   }
 
   get localPort(): number {
-    return this.#flow?.local.port ?? this.#listener?.port ?? this.#local?.port ?? 0;
+    return this.#flow?.local.port ?? this.#passive?.port ?? this.#local?.port ?? 0;
   }
 
   get remotePort(): number {
@@ -135,49 +127,56 @@ export class TcpSocket extends SocketFile {
 
   override listen(backlog: number): PendingCall {
     if (this.#flow) return failed('EINVAL');
-    this.#backlog = Math.min(backlog >>> 0, this.#context.settings.somaxconn);
-    if (this.#listener) return done(0);
+    if (this.#passive) return done(0);
     const { stack, settings } = this.#context;
     const local = this.#local ?? { address: 0, port: 0 };
     try {
-      this.#listener = stack.listen({
+      const listener = stack.listen({
         port: local.port,
         ...(local.address === 0 ? {} : { host: formatAddress(local.address) }),
-        backlog: this.#backlog,
+        backlog: Math.min(backlog >>> 0, settings.somaxconn),
         tcp: this.options.tcpConfig(settings),
         onFlow: (flow) => this.#arrived(flow),
       });
+      this.#passive = new AcceptQueue(listener);
     } catch (error) {
       return done(netFailure(error));
     }
-    this.#local = { address: local.address, port: this.#listener.port };
+    this.#local = { address: local.address, port: this.#passive.port };
     return done(0);
   }
 
   #arrived(flow: Flow): void {
     const child = new TcpSocket(this.#context, this.options.inherit(this.#context.settings));
     child.#adopt(flow, true);
-    this.#acceptQueue.push(child);
+    this.#passive?.push(child);
     this.wakes++;
-    if (this.#listener) this.#listener.waiting = this.#acceptQueue.length;
   }
 
   override accept(install: (socket: SocketFile) => number): PendingCall {
     const attempt = (): Outcome | undefined => {
-      if (!this.#listener) return failure('EINVAL');
-      const child = this.#acceptQueue.shift();
-      if (!child) return undefined;
-      this.#listener.waiting = this.#acceptQueue.length;
-      return success(install(child));
+      if (!this.#passive) return failure('EINVAL');
+      const child = this.#passive.shift();
+      return child && success(install(child));
     };
     return waiting(attempt, this.nonBlocking);
+  }
+
+  /** A listener closes before anybody has accepted this. */
+  abort(): void {
+    this.#flow?.reset();
+  }
+
+  #stopListening(): void {
+    this.#passive?.close();
+    this.#passive = undefined;
   }
 
   // --- Active open -----------------------------------------------------------------------------------------------
 
   connect(address: Address): PendingCall {
     if (address.family === C['AF_UNSPEC']) return this.#disconnect();
-    if (this.#listener) return failed('EISCONN');
+    if (this.#passive) return failed('EISCONN');
     if (this.#flow && !this.#connecting) return failed('EISCONN');
     if (this.#connecting && this.nonBlocking && !this.#connected && !this.#closed) return failed('EALREADY');
     if (!this.#flow) {
@@ -280,7 +279,7 @@ export class TcpSocket extends SocketFile {
     let got = 0;
     const attempt = (): Outcome | undefined => {
       if (!this.#flow) return failure(this.#takeError() || 'ENOTCONN');
-      got += this.#take(bytes - got, (flags & C['MSG_PEEK']!) !== 0);
+      got += readBytes(this.#flow, bytes - got, (flags & C['MSG_PEEK']!) !== 0);
       if (got > 0 && (got === bytes || !waitAll)) return this.#received(got);
       if (got > 0 && (this.#error !== 0 || this.#atEnd())) return this.#received(got);
       if (this.#error !== 0) return failure(this.#takeError());
@@ -294,18 +293,6 @@ export class TcpSocket extends SocketFile {
     return this.#readShut || this.#closed || this.#flow?.ended === true;
   }
 
-  #take(bytes: number, peek: boolean): number {
-    const flow = this.#flow!;
-    if (peek) return Math.min(bytes, flow.readable);
-    let taken = 0;
-    while (taken < bytes) {
-      const part = flow.read(READ_BUFFER.subarray(0, Math.min(bytes - taken, READ_BUFFER.length)));
-      if (part === 0) break;
-      taken += part;
-    }
-    return taken;
-  }
-
   #received(bytes: number): Outcome {
     const control: ReceivedMessage['control'] = this.options.inq
       ? [{ level: C['SOL_TCP']!, type: C['TCP_CM_INQ']!, data: this.#flow?.readable ?? 0 }]
@@ -317,8 +304,8 @@ export class TcpSocket extends SocketFile {
 
   shutdown(how: number): PendingCall {
     if (how < 0 || how > 2) return failed('EINVAL');
-    if (this.#listener) {
-      if (how !== C['SHUT_WR']) this.#closeListener();
+    if (this.#passive) {
+      if (how !== C['SHUT_WR']) this.#stopListening();
       return done(0);
     }
     if (!this.#flow || this.#closed) return failed('ENOTCONN');
@@ -331,15 +318,8 @@ export class TcpSocket extends SocketFile {
     return done(0);
   }
 
-  #closeListener(): void {
-    this.#listener?.close();
-    this.#listener = undefined;
-    for (const child of this.#acceptQueue) child.#flow?.reset();
-    this.#acceptQueue = [];
-  }
-
   override release(): PendingCall {
-    this.#closeListener();
+    this.#stopListening();
     const flow = this.#flow;
     if (!flow || this.#closed) {
       flow?.close();
@@ -351,10 +331,7 @@ export class TcpSocket extends SocketFile {
       return done(0);
     }
     flow.close();
-    if (linger.onoff === 0) return done(0);
-    const deadlineUs = this.#context.clock.now() + this.options.lingerUs;
-    const over = (): boolean => !LINGERING.includes(flow.state) || this.#context.clock.now() >= deadlineUs;
-    return { attempt: () => (over() ? success(0) : undefined), deadlineUs };
+    return linger.onoff === 0 ? done(0) : lingeringClose(flow, this.#context.clock, this.options.lingerUs);
   }
 
   // --- Options and readiness -------------------------------------------------------------------------------------
@@ -379,7 +356,7 @@ export class TcpSocket extends SocketFile {
     const report = (option: number | string | { onoff: number; linger: number }): PendingCall =>
       done({ value: 0, errno: 0, option });
     if (level === C['SOL_SOCKET'] && name === C['SO_ERROR']) return report(this.#takeError());
-    if (level === C['SOL_SOCKET'] && name === C['SO_ACCEPTCONN']) return report(this.#listener ? 1 : 0);
+    if (level === C['SOL_SOCKET'] && name === C['SO_ACCEPTCONN']) return report(this.#passive ? 1 : 0);
     if (level === C['SOL_TCP'] && name === C['TCP_MAXSEG']) {
       return report(this.#flow && this.#connected ? this.#flow.info().tcpi_snd_mss : this.options.maxSeg || 536);
     }
@@ -388,7 +365,7 @@ export class TcpSocket extends SocketFile {
 
   /** SIOCINQ, SIOCOUTQ, SIOCOUTQNSD. */
   ioctl(request: number): PendingCall {
-    if (this.#listener) return failed('EINVAL');
+    if (this.#passive) return failed('EINVAL');
     const report = (option: number): PendingCall => done({ value: 0, errno: 0, option });
     if (request === C['SIOCINQ']) return report(this.#flow?.readable ?? 0);
     if (request === C['SIOCOUTQ']) return report(this.#buffer?.queued ?? 0);
@@ -397,7 +374,7 @@ export class TcpSocket extends SocketFile {
   }
 
   override pollMask(): number {
-    if (this.#listener) return this.#acceptQueue.length > 0 ? POLL_READ : 0;
+    if (this.#passive) return this.#passive.length > 0 ? POLL_READ : 0;
     const flow = this.#flow;
     const readEnd = this.#readShut || this.#peerEnded;
     const mask = connectionMask({
@@ -415,7 +392,7 @@ export class TcpSocket extends SocketFile {
   }
 
   override refresh(): void {
-    for (const child of this.#acceptQueue) child.refresh();
+    this.#passive?.refresh();
     if (this.#wantsRoom && this.#connected && this.#buffer?.writable) {
       this.#wantsRoom = false;
       this.wakes++;

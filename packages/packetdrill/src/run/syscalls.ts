@@ -2,7 +2,18 @@ import type { Expression, SyscallAction } from '../ast.ts';
 import { CONSTANTS, ERRNO, errnoName } from '../constants.ts';
 import { UnsupportedError } from '../errors.ts';
 import type { Address, EpollEvent, OptionValue, Outcome, PendingCall, SystemCalls } from '../host/system-calls.ts';
-import { ArgumentError, field, fieldsOf, iovecBytes, isEllipsis, listOf, numberOf, stringOf } from './values.ts';
+import {
+  ArgumentError,
+  field,
+  fieldsOf,
+  iovecBytes,
+  isEllipsis,
+  isMemory,
+  isMemoryVector,
+  listOf,
+  numberOf,
+  stringOf,
+} from './values.ts';
 
 const C = CONSTANTS as Readonly<Record<string, number>>;
 
@@ -223,6 +234,20 @@ const fcntl: Prepare = (context, args) => {
   };
 };
 
+/** A call that reads or fills a buffer: EFAULT where the script gives an address that is none. */
+function onBuffer(start: (context: CallContext, args: readonly Expression[]) => PendingCall): Prepare {
+  return plain((context, args) => (isMemory(args[1]) || numberOf(args[2]) === 0 ? start(context, args) : BAD_ADDRESS));
+}
+
+function onVector(start: (context: CallContext, args: readonly Expression[]) => PendingCall): Prepare {
+  return plain((context, args) => (isMemoryVector(args[1]) ? start(context, args) : BAD_ADDRESS));
+}
+
+const BAD_ADDRESS: PendingCall = {
+  attempt: () => ({ value: -1, errno: C['EFAULT']! }),
+  deadlineUs: Number.POSITIVE_INFINITY,
+};
+
 /** AF_INET, or what `--ip_version` stands for. */
 function familyOf(expression: Expression | undefined): number {
   return isEllipsis(expression) ? C['AF_INET']! : numberOf(expression);
@@ -238,14 +263,14 @@ const PREPARE: ReadonlyMap<string, Prepare> = new Map<string, Prepare>([
   ['listen', plain((c, [fd, backlog]) => c.calls.listen(fdOf(c, fd), numberOf(backlog)))],
   ['accept', opening((c, [fd]) => c.calls.accept(fdOf(c, fd), 0))],
   ['accept4', opening((c, args) => c.calls.accept(fdOf(c, args[0]), numberOf(args[3])))],
-  ['read', plain((c, [fd, , bytes]) => c.calls.read(fdOf(c, fd), numberOf(bytes), 0))],
-  ['readv', plain((c, [fd, iov]) => c.calls.read(fdOf(c, fd), iovecBytes(iov), 0))],
-  ['recv', plain((c, [fd, , bytes, flags]) => c.calls.read(fdOf(c, fd), numberOf(bytes), numberOf(flags)))],
-  ['recvfrom', plain((c, [fd, , bytes, flags]) => c.calls.read(fdOf(c, fd), numberOf(bytes), numberOf(flags)))],
+  ['read', onBuffer((c, [fd, , bytes]) => c.calls.read(fdOf(c, fd), numberOf(bytes), 0))],
+  ['readv', onVector((c, [fd, iov]) => c.calls.read(fdOf(c, fd), iovecBytes(iov), 0))],
+  ['recv', onBuffer((c, [fd, , bytes, flags]) => c.calls.read(fdOf(c, fd), numberOf(bytes), numberOf(flags)))],
+  ['recvfrom', onBuffer((c, [fd, , bytes, flags]) => c.calls.read(fdOf(c, fd), numberOf(bytes), numberOf(flags)))],
   ['recvmsg', recvmsg],
-  ['write', plain((c, [fd, , bytes]) => c.calls.write(fdOf(c, fd), numberOf(bytes), 0))],
-  ['writev', plain((c, [fd, iov]) => c.calls.write(fdOf(c, fd), iovecBytes(iov), 0))],
-  ['send', plain((c, [fd, , bytes, flags]) => c.calls.write(fdOf(c, fd), numberOf(bytes), numberOf(flags)))],
+  ['write', onBuffer((c, [fd, , bytes]) => c.calls.write(fdOf(c, fd), numberOf(bytes), 0))],
+  ['writev', onVector((c, [fd, iov]) => c.calls.write(fdOf(c, fd), iovecBytes(iov), 0))],
+  ['send', onBuffer((c, [fd, , bytes, flags]) => c.calls.write(fdOf(c, fd), numberOf(bytes), numberOf(flags)))],
   [
     'sendto',
     plain((c, [fd, , bytes, flags, to]) => {
@@ -256,7 +281,9 @@ const PREPARE: ReadonlyMap<string, Prepare> = new Map<string, Prepare>([
   [
     'sendmsg',
     plain((c, [fd, message, flags]) => {
-      const bytes = iovecBytes(field(fieldsOf(message), 'msg_iov'));
+      const iov = field(fieldsOf(message), 'msg_iov');
+      if (!isMemoryVector(iov)) return BAD_ADDRESS;
+      const bytes = iovecBytes(iov);
       return c.calls.write(fdOf(c, fd), bytes, flags ? numberOf(flags) : 0);
     }),
   ],

@@ -69,3 +69,17 @@ export function iovecBytes(expression: Expression | undefined): number {
     return sum + numberOf(length);
   }, 0);
 }
+
+/** Whether an argument stands for memory: `...`, a string, or none of the addresses that scripts make up. */
+export function isMemory(expression: Expression | undefined): boolean {
+  return expression === undefined || expression.kind === 'ellipsis' || expression.kind === 'string';
+}
+
+/** Whether all pieces of an iovec list that have a length stand for memory. */
+export function isMemoryVector(expression: Expression | undefined): boolean {
+  return listOf(expression).every((item) => {
+    const fields = fieldsOf(item);
+    const length = field(fields, 'iov_len') ?? fields[1]?.value;
+    return numberOf(length) === 0 || isMemory(field(fields, 'iov_base') ?? fields[0]?.value);
+  });
+}
