@@ -19,6 +19,7 @@ import {
 import type { Netif } from '@qanat/link';
 import {
   type Connection,
+  type FastOpenKey,
   Tcp,
   type TcpConfig,
   type TcpNetwork,
@@ -51,6 +52,8 @@ export interface StackOptions {
   readonly name?: string;
   /** Defaults of all flows. */
   readonly tcp?: Partial<TcpConfig>;
+  /** Key of the Fast Open cookies that listeners give out; default random. */
+  readonly fastOpenKey?: FastOpenKey;
   readonly ipv4?: Partial<Ipv4Config>;
   readonly arp?: Partial<ArpConfig>;
 }
@@ -72,6 +75,11 @@ export interface ConnectOptions {
   readonly localPort?: number;
   readonly localAddress?: string;
   readonly tcp?: Partial<TcpConfig>;
+  /**
+   * The first data: it goes with the SYN if the host gave a Fast Open cookie before (RFC 7413), else when the handshake
+   * is complete. It may reach the application over there twice, so it must be something that bears repetition.
+   */
+  readonly fastOpenData?: Uint8Array;
 }
 
 export interface UdpOptions {
@@ -87,7 +95,7 @@ export interface ListenOptions {
   /** Handshakes that may be under way at once. Default 511, as in Node. */
   readonly backlog?: number;
   readonly tcp?: Partial<TcpConfig>;
-  /** Gets each flow when its handshake is complete; sets its callbacks. */
+  /** Gets each flow when its handshake is complete, or when its SYN brought data (Fast Open); sets its callbacks. */
   readonly onFlow: (flow: Flow) => void;
 }
 
@@ -126,7 +134,9 @@ export class Stack implements ProtocolsHost, TcpNetwork {
     const ipv4 = { ...IPV4_DEFAULTS, ...options.ipv4 };
     this.identification = new Identification(this.random, ipv4.idCounters);
     const { pages, timers, random } = this;
-    this.tcp = new Tcp({ network: this, pages, clock: options.clock, timers, random });
+    const { clock, fastOpenKey } = options;
+    const key = fastOpenKey === undefined ? {} : { fastOpenKey };
+    this.tcp = new Tcp({ network: this, pages, clock, timers, random, ...key });
     this.#output = new IpOutput(this, this.#routes, ipv4.ttl);
     this.#protocols = new Protocols(this, this.#output);
     this.#input = new IpInput(this, this.#protocols, ipv4);
@@ -189,7 +199,8 @@ export class Stack implements ProtocolsHost, TcpNetwork {
 
   /**
    * Opens a connection; `onConnect` or `onClose` of the flow tells how it went.
-   * @throws NetError EINVAL (bad address, port or tunable), ENETUNREACH, EADDRNOTAVAIL, EADDRINUSE.
+   * @throws NetError EINVAL (bad address, port or tunable), ENETUNREACH, EADDRNOTAVAIL, EADDRINUSE; for first data
+   * EMSGSIZE (larger than the send buffer), ENOBUFS.
    */
   connect(options: ConnectOptions): Flow {
     const { host, port, localPort = 0 } = options;
@@ -209,7 +220,7 @@ export class Stack implements ProtocolsHost, TcpNetwork {
     if (remote === path.localAddress || this.isBroadcast(remote)) {
       throw new NetError('EINVAL', 'connect', host, port, 'this is a broadcast address or our own');
     }
-    const connection = this.tcp.connect(path, localPort, port, config);
+    const connection = this.tcp.connect(path, localPort, port, config, options.fastOpenData);
     if (typeof connection === 'string') throw new NetError(connection, 'connect', host, port);
     return this.#track(connection);
   }

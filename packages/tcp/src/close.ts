@@ -39,7 +39,7 @@ export function finish(c: Connection, error: TcpErrorCode | undefined): void {
   if (parent !== undefined) {
     c.parent = undefined;
     parent.failed(c);
-    return;
+    if (!c.fastOpen) return;
   }
   if (!c.userClosed) {
     c.userClosed = true;

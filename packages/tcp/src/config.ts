@@ -55,6 +55,12 @@ export interface TcpConfig {
   readonly dsack: boolean;
   /** ECN, RFC 3168: ask for it (on), take it when asked (passive), never (off) [tcp_ecn 1, 2, 0]. */
   readonly ecn: 'off' | 'passive' | 'on';
+  /** Send data with the SYN where `connect` is given some and a cookie is known, RFC 7413 [tcp_fastopen & 1]. */
+  readonly fastOpenClient: boolean;
+  /** Give out Fast Open cookies, and take data that comes with them in a SYN [tcp_fastopen & 2]. */
+  readonly fastOpenServer: boolean;
+  /** Connections of a listener that may have come by Fast Open and not be established yet (TCP_FASTOPEN). */
+  readonly fastOpenBacklog: number;
   /** Answer SYNs beyond the backlog with cookies [tcp_syncookies]. */
   readonly synCookies: boolean;
   /** RFC 4821: search for the path's MTU always, after a black hole was met, or never [tcp_mtu_probing 2, 1, 0]. */
@@ -115,6 +121,9 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   frto: true,
   dsack: true,
   ecn: 'passive',
+  fastOpenClient: true,
+  fastOpenServer: false,
+  fastOpenBacklog: 128,
   synCookies: true,
   mtuProbing: 'blackhole',
   baseMss: 1024,

@@ -4,6 +4,7 @@ import { initialRcvLimit } from './auto-tune.ts';
 import type { TcpConfig } from './config.ts';
 import { createCongestionControl } from './congestion.ts';
 import type { CongestionControl, CongestionState } from './congestion-control.ts';
+import type { DestinationCache } from './destination-metrics.ts';
 import type { MtuProbe } from './mtu-state.ts';
 import type { TcpPath } from './network.ts';
 import type { TcpObserver, WindowState } from './observer.ts';
@@ -52,6 +53,8 @@ export interface TcpContext {
   readonly clockResolutionUs: number;
   /** Scratch for the options of a SYN. */
   readonly synOptions: SynOptions;
+  /** What earlier connections taught about destinations. */
+  readonly destinations: DestinationCache;
   /** The clock itself, for the flow log. */
   readClock(): number;
   /** Asks for a turn (events, output) at the end of the batch. */
@@ -198,6 +201,21 @@ export class Connection implements WindowState, CongestionState {
   /** D-SACK block to report first with the next acknowledgment (RFC 2883). */
   dsackLeft = 0;
   dsackRight = 0;
+
+  // --- Fast Open, RFC 7413 -------------------------------------------------------------------------------------
+  /** Passive: the application has it, though the handshake is not complete. */
+  fastOpen = false;
+  /** Cookie for the first SYN or SYN-ACK, empty to ask for one. */
+  cookie: Uint8Array | undefined;
+  cookieExperimental = false;
+  /** Bytes of data that our SYN may carry. */
+  synDataRoom = 0;
+  /** Data of a SYN was acknowledged with it, or taken. */
+  synDataAcked = false;
+  /** Why data went otherwise (FAST_OPEN_*). */
+  fastOpenFail = 0;
+  /** When the SYN or SYN-ACK was sent, 0 when its acknowledgment gives no round trip. */
+  synSentUs = 0;
 
   // --- Round trip, congestion, recovery ------------------------------------------------------------------------
   readonly rtt: RttEstimator;

@@ -4,8 +4,10 @@ import { processAck } from './ack.ts';
 import { abort, enterTimeWait, finish, limitFinWait2, restartTimeWait } from './close.ts';
 import { type Connection, EVENT_CONNECT, EVENT_END, EVENT_READABLE } from './connection.ts';
 import { negotiateEcn, receiveEcn } from './ecn.ts';
+import { fastOpenAnswered } from './fast-open.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { startMtuProbing } from './mtu-probe.ts';
+import { resendWithoutBlame } from './non-congestion-loss.ts';
 import { sendAck, sendSyn } from './output.ts';
 import { stopTimer } from './retransmit-timer.ts';
 import type { Segment } from './segment.ts';
@@ -74,14 +76,17 @@ function arrivesInSynSent(c: Connection, segment: Segment, packet: Packet): numb
   c.rcvAdv = c.rcvNxt;
   c.sndWl1 = segment.seq;
   if (flags & ACK) {
-    c.sndUna = segment.ack;
-    c.sndWl2 = segment.ack;
+    c.sndUna = (c.iss + 1) | 0;
+    c.sndWl2 = c.sndUna;
     // The window of a SYN is never scaled (RFC 7323 section 2.2).
     c.sndWnd = segment.window;
     c.maxSndWnd = Math.max(segment.window, 1);
     // Karn: a SYN that was sent twice gives no sample without its timestamp.
-    if (c.synRetries === 0) c.rtt.sample(segment.arrivedUs - c.lastSentUs);
+    if (c.synRetries === 0) c.rtt.sample(segment.arrivedUs - c.synSentUs);
     establish(c);
+    if (c.cookie !== undefined) {
+      fastOpenAnswered(c, segment, c.tcp.destinations.entry(c.localAddress, c.remoteAddress));
+    }
     c.rcvAdv = (c.rcvNxt + Math.min(c.rcv.limit, 0xffff)) | 0;
     c.ackNow = true;
     // Data and FIN may come with it (MUST-20 of the handshake; section 3.5).
@@ -127,19 +132,35 @@ export function takeSynOptions(c: Connection, segment: Segment): void {
   c.updateMss();
 }
 
+/** A SYN with a good Fast Open cookie: its data, and even a FIN, are taken before the handshake ends. */
+export function takeEarlyData(c: Connection, segment: Segment, packet: Packet): void {
+  c.fastOpen = true;
+  c.sndUna = (c.iss + 1) | 0;
+  c.rcvAdv = (c.rcvNxt + Math.min(c.rcv.limit, 0xffff)) | 0;
+  segment.seq = c.rcvNxt;
+  segment.flags &= ~SYN;
+  segment.len--;
+  if (segment.bytes > 0) takeText(c, segment, packet);
+  if (segment.flags & FIN) takeFin(c, segment);
+  c.synDataAcked = c.bytesReceived > 0;
+}
+
 /** The handshake is complete. */
 function establish(c: Connection): void {
-  // The user may have shut down already: the FIN follows now.
-  c.state = c.finQueued ? FIN_WAIT_1 : ESTABLISHED;
+  // The user may have shut down already: the FIN follows now, if it has not gone with early data. So may the peer have.
+  if (c.finReceived) c.state = c.finQueued ? LAST_ACK : CLOSE_WAIT;
+  else c.state = c.finQueued ? FIN_WAIT_1 : ESTABLISHED;
   stopTimer(c);
   c.backoff = 0;
   c.retries = 0;
   c.recoveryPoint = c.iss;
-  c.smallEnd = c.sndUna;
+  if (c.rtx.packetsOut === 0) {
+    c.smallEnd = c.sndUna;
+    c.cwndUsageSeq = c.sndUna;
+  }
   c.retransmitHint = c.sndUna;
   c.lossMarked = c.sndUna;
   c.sackHigh = c.sndUna;
-  c.cwndUsageSeq = c.sndUna;
   c.snd.acknowledge(c.sndUna);
   // RFC 5681 section 3.1, RFC 6298 (5.7): a lost SYN is a sign of congestion.
   if (c.synRetries > 0) {
@@ -172,7 +193,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   }
   if (c.state === SYN_RECEIVED && flags & SYN && !(flags & RST) && segment.seq === c.irs) {
     if (!(flags & ACK)) return synAgain(c);
-    if (!c.passive && segment.ack === c.sndNxt) {
+    if (!c.passive && acknowledgesOurSyn(c, segment)) {
       synAckCrosses(c, segment);
       flags = segment.flags;
     }
@@ -195,8 +216,9 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   }
   // Fifth: ACK.
   if (!(flags & ACK)) return DONE;
-  if (c.state === SYN_RECEIVED) {
-    if (seqLeq(segment.ack, c.sndUna) || seqGt(segment.ack, c.sndNxt)) return ANSWER_RST;
+  const opening = c.state === SYN_RECEIVED;
+  if (opening) {
+    if (!acknowledgesOurSyn(c, segment)) return ANSWER_RST;
     acknowledgesSyn(c, segment);
   } else if (c.state === TIME_WAIT) {
     return arrivesInTimeWait(c, segment);
@@ -205,6 +227,8 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
     challengeAck(c, segment);
     return DONE;
   }
+  // Early data that went before a SYN-ACK that was lost, or with a SYN that was taken without it, goes again at once.
+  if (opening && c.rtx.packetsOut > 0 && (c.synRetries > 0 || !c.passive)) resendWithoutBlame(c);
   noteTimestamp(c, segment);
   receiveEcn(c, segment);
   if (c.finSent && c.sndUna === c.sndNxt) finAcknowledged(c);
@@ -226,7 +250,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
 function synAgain(c: Connection): number {
   sendSyn(c, true);
   // Which of the two it will acknowledge cannot be told (Karn).
-  c.lastSentUs = 0;
+  c.synSentUs = 0;
   return DONE;
 }
 
@@ -273,7 +297,7 @@ function resetArrives(c: Connection): void {
   switch (c.state) {
     case SYN_RECEIVED:
       // Back to LISTEN if it came from there, which the listener sees to; refused if not (MUST-11).
-      finish(c, 'ECONNREFUSED');
+      finish(c, c.fastOpen ? 'ECONNRESET' : 'ECONNREFUSED');
       break;
     case TIME_WAIT:
       // TIME-WAIT assassination is what RFC 1337 warns of.
@@ -288,13 +312,17 @@ function resetArrives(c: Connection): void {
   }
 }
 
+function acknowledgesOurSyn(c: Connection, segment: Segment): boolean {
+  return seqGt(segment.ack, c.iss) && seqLeq(segment.ack, c.sndNxt);
+}
+
 function acknowledgesSyn(c: Connection, segment: Segment): void {
-  c.sndUna = segment.ack;
+  c.sndUna = (c.iss + 1) | 0;
   c.sndWnd = segment.window << c.sndWndShift;
   c.maxSndWnd = Math.max(c.maxSndWnd, c.sndWnd);
   c.sndWl1 = segment.seq;
-  c.sndWl2 = segment.ack;
-  if (c.synRetries === 0 && c.lastSentUs > 0) c.rtt.sample(segment.arrivedUs - c.lastSentUs);
+  c.sndWl2 = c.sndUna;
+  if (c.synRetries === 0 && c.synSentUs > 0) c.rtt.sample(segment.arrivedUs - c.synSentUs);
   establish(c);
 }
 
@@ -327,7 +355,8 @@ function finAcknowledged(c: Connection): void {
 /** Seventh: the segment text, trimmed to the window, wherever it belongs. */
 function takeText(c: Connection, segment: Segment, packet: Packet): void {
   const { state, rcv, tcp } = c;
-  if (state !== ESTABLISHED && state !== FIN_WAIT_1 && state !== FIN_WAIT_2) return;
+  const early = c.fastOpen && state === SYN_RECEIVED;
+  if (state !== ESTABLISHED && state !== FIN_WAIT_1 && state !== FIN_WAIT_2 && !early) return;
   let seq = segment.seq;
   let offset = segment.dataOffset;
   let bytes = segment.bytes;
@@ -399,8 +428,8 @@ function takeFin(c: Connection, segment: Segment): void {
   c.ackNow = true;
   c.raise(EVENT_END);
   switch (c.state) {
+    // In SYN-RECEIVED it came with a SYN: `establish` will see to it.
     case ESTABLISHED:
-    case SYN_RECEIVED:
       c.state = CLOSE_WAIT;
       break;
     case FIN_WAIT_1:

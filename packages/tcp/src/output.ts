@@ -60,7 +60,7 @@ const sackRight = new Int32Array(4);
 /** Sends whatever may be sent now: retransmissions, new data, FIN, and an acknowledgment if one is due. */
 export function output(c: Connection): void {
   const state = c.state;
-  if (maySend(state)) sendData(c);
+  if (maySend(state) || (c.fastOpen && state === SYN_RECEIVED)) sendData(c);
   if (state !== SYN_SENT && state !== SYN_RECEIVED) {
     if (c.ackNow || (c.lastAckSent !== c.rcvNxt && ackDue(c)) || (c.hasRead && windowWorthTelling(c))) sendAck(c);
     c.hasRead = false;
@@ -77,7 +77,8 @@ function sendData(c: Connection): void {
   const stop = sendNew(c, budget);
   validateCwnd(c, stop === STOP_CWND);
   updateChrono(c, stop);
-  if (c.txBlocked) return;
+  // Before the handshake is complete the timer is that of the SYN-ACK.
+  if (c.txBlocked || c.state === SYN_RECEIVED) return;
   if (rtx.packetsOut > packetsBefore) {
     if (stop === STOP_BUDGET) c.tcp.touch(c);
     if (packetsBefore === 0 || c.rtoMode === TIMER_LOSS_PROBE) rearmRto(c);
@@ -396,8 +397,12 @@ export function sendSyn(c: Connection, again: boolean): void {
   options.timestamps = reply && c.passive ? c.timestampsOk : c.config.timestamps;
   options.tsVal = timestampNow(c);
   options.tsEcr = reply ? c.tsRecent : 0;
+  // A second SYN is a plain one: what stopped the first may have been the cookie or the data (RFC 7413 section 4.1.3.1).
+  options.cookie = again || (reply && !c.passive) ? undefined : c.cookie;
+  options.cookieExperimental = c.cookieExperimental;
   const header = TCP_HEADER_BYTES + synOptionsBytes(options);
-  const addr = path.reserve(header);
+  const bytes = again || reply ? 0 : Math.min(c.snd.bytes, c.synDataRoom);
+  const addr = path.reserve(header + bytes);
   if (addr === 0) {
     tcp.blockOnDevice(c);
     return;
@@ -413,8 +418,9 @@ export function sendSyn(c: Connection, again: boolean): void {
   view.setInt32(addr + TCP_OFFSET_FLAGS, (((header << 10) | flags) << 16) | window);
   view.setInt32(addr + TCP_CHECKSUM, 0);
   writeSynOptions(memory, addr + TCP_HEADER_BYTES, options);
-  finishChecksum(c, addr, header);
-  path.send(header, c.config.tos & ~3);
+  if (bytes > 0) c.snd.copySum(c.sndNxt, addr + header, bytes);
+  finishChecksum(c, addr, header + bytes);
+  path.send(header + bytes, c.config.tos & ~3);
   if (reply) {
     const edge = (c.rcvNxt + window) | 0;
     if (seqGt(edge, c.rcvAdv)) c.rcvAdv = edge;
@@ -428,8 +434,15 @@ export function sendSyn(c: Connection, again: boolean): void {
     c.totalRetrans++;
   } else {
     c.lastSentUs = tcp.nowUs;
+    c.synSentUs = tcp.nowUs;
   }
-  if (c.observer !== undefined) c.observer.segmentSent(c.iss, ack, flags, 0, window, tcp.readClock(), 0, again);
+  if (bytes > 0) {
+    c.rtx.push(c.sndNxt, bytes, 0, tcp.nowUs);
+    c.sndNxt = (c.sndNxt + bytes) | 0;
+    c.dataSegsOut++;
+    c.bytesSent += bytes;
+  }
+  if (c.observer !== undefined) c.observer.segmentSent(c.iss, ack, flags, bytes, window, tcp.readClock(), 0, again);
 }
 
 function finishChecksum(c: Connection, addr: number, bytes: number): void {

@@ -4,7 +4,8 @@ import { abort } from './close.ts';
 import type { TcpConfig } from './config.ts';
 import { Connection, type TcpContext, windowShiftFor } from './connection.ts';
 import { negotiateEcn } from './ecn.ts';
-import { segmentArrives, takeSynOptions } from './input.ts';
+import { type FastOpenKey, FastOpenServer } from './fast-open-server.ts';
+import { segmentArrives, takeEarlyData, takeSynOptions } from './input.ts';
 import type { IsnGenerator } from './isn.ts';
 import { Listener, type OnConnection } from './listener.ts';
 import type { TcpNetwork, TcpPath } from './network.ts';
@@ -31,14 +32,16 @@ export class PassiveOpen {
   readonly #network: TcpNetwork;
   readonly #memory: Memory;
   readonly #cookies: SynCookies;
+  readonly fastOpen: FastOpenServer;
   readonly #listeners = new Map<number, Listener[]>();
 
-  /** @param cookieHash with a secret of its own. */
-  constructor(tcp: PassiveContext, network: TcpNetwork, cookieHash: IsnGenerator) {
+  /** @param cookieHash with a secret of its own. @param fastOpenKey is asked for when it is needed. */
+  constructor(tcp: PassiveContext, network: TcpNetwork, cookieHash: IsnGenerator, fastOpenKey: () => FastOpenKey) {
     this.#tcp = tcp;
     this.#network = network;
     this.#memory = network.memory;
     this.#cookies = new SynCookies(cookieHash);
+    this.fastOpen = new FastOpenServer(fastOpenKey);
   }
 
   /** @returns undefined when the address and port are taken. */
@@ -67,7 +70,8 @@ export class PassiveOpen {
     else this.#listeners.delete(listener.port);
     for (const c of listener.takeHalfOpen()) {
       c.parent = undefined;
-      abort(c, undefined, true);
+      // Those are the application's already.
+      if (!c.fastOpen) abort(c, undefined, true);
     }
   }
 
@@ -91,7 +95,7 @@ export class PassiveOpen {
       if (flags & ACK) {
         if (!(flags & SYN) && this.#cookieArrives(listener, segment, packet)) return;
       } else {
-        if (flags & SYN) this.#synArrives(listener, segment);
+        if (flags & SYN) this.#synArrives(listener, segment, packet);
         return;
       }
     }
@@ -112,7 +116,7 @@ export class PassiveOpen {
     this.#tcp.stats.OutRsts++;
   }
 
-  #synArrives(listener: Listener, segment: Segment): void {
+  #synArrives(listener: Listener, segment: Segment, packet: Packet): void {
     const { stats } = this.#tcp;
     if (listener.waiting > listener.backlog) {
       // Nobody accepts: silence, the peer tries again (Linux has tcp_abort_on_overflow off).
@@ -135,9 +139,12 @@ export class PassiveOpen {
     takeSynOptions(c, segment);
     negotiateEcn(c, segment);
     this.#enter(c, segment);
+    const early = this.fastOpen.admits(listener, c, segment);
+    if (early) takeEarlyData(c, segment, packet);
     sendSyn(c, false);
     c.rtoAtUs = this.#tcp.nowUs + c.rtoUs;
     c.rearm();
+    if (early) listener.handOver(c);
   }
 
   #create(listener: Listener, segment: Segment, path: TcpPath): Connection {
@@ -173,6 +180,7 @@ export class PassiveOpen {
     options.windowShift = shift >= 0 ? windowShiftFor(config.rcvBuf) : -1;
     options.sackPermitted = sack;
     options.timestamps = timestamps;
+    options.cookie = undefined;
     const tsNow = (Math.floor(nowUs / 1000) + offset) | 0;
     options.tsVal = cookieTimestamp(tsNow, { mss, windowShift: shift, sackPermitted: sack, ecn });
     options.tsEcr = offered.tsVal;
@@ -228,7 +236,7 @@ export class PassiveOpen {
     c.ecnOk = remembered.ecn;
     // No round trip was measured: the SYN-ACK left no trace.
     c.synRetries = 0;
-    c.lastSentUs = 0;
+    c.synSentUs = 0;
     this.#enter(c, segment);
     c.rcvAdv = (c.rcvNxt + Math.min(c.rcv.limit, 0xffff)) | 0;
     c.lastAckSent = c.rcvNxt;

@@ -1,7 +1,6 @@
 import type { Connection } from './connection.ts';
+import { retransmitWithoutBlame } from './non-congestion-loss.ts';
 import { SEG_FIN } from './retransmit-queue.ts';
-import { CA_LOSS } from './state.ts';
-import { startUndo } from './undo.ts';
 
 /** Linux's floor for what ICMP may say [min_pmtu]; a smaller figure is an attack or an error (RFC 5927 section 7). */
 export const MIN_PATH_MTU = 552;
@@ -35,16 +34,5 @@ export function mtuReduced(c: Connection): void {
       lost = true;
     }
   }
-  if (!lost) return;
-  c.retransmitHint = c.sndUna;
-  if (!c.sackOk) rtx.sackedOut = Math.min(rtx.sackedOut, rtx.packetsOut - rtx.lostOut);
-  if (c.caState !== CA_LOSS) {
-    c.recoveryPoint = c.sndNxt;
-    c.ssthresh = Math.max(c.ssthresh, c.cwnd);
-    startUndo(c);
-    c.undoPossible = false;
-    c.frto = false;
-    c.caState = CA_LOSS;
-  }
-  c.tcp.touch(c);
+  if (lost) retransmitWithoutBlame(c);
 }

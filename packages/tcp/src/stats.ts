@@ -41,6 +41,15 @@ export class TcpStats {
   SyncookiesSent = 0;
   SyncookiesRecv = 0;
   SyncookiesFailed = 0;
+  /** Data that went with a SYN and was taken, or was not. */
+  TCPFastOpenActive = 0;
+  TCPFastOpenActiveFail = 0;
+  /** Connections that came with a good cookie, of these with one of the key before; with a bad one. */
+  TCPFastOpenPassive = 0;
+  TCPFastOpenPassiveAltKey = 0;
+  TCPFastOpenPassiveFail = 0;
+  TCPFastOpenListenOverflow = 0;
+  TCPFastOpenCookieReqd = 0;
   TCPMTUPProbes = 0;
   TCPMTUPSuccess = 0;
   TCPMTUPFail = 0;

@@ -13,6 +13,9 @@ import {
   EVENT_WRITABLE,
 } from './connection.ts';
 import { Demux } from './demux.ts';
+import { DestinationCache } from './destination-metrics.ts';
+import { prepareFastOpen } from './fast-open.ts';
+import type { FastOpenKey } from './fast-open-server.ts';
 import { ANSWER_RST, OPEN_AGAIN, segmentArrives } from './input.ts';
 import { IsnGenerator } from './isn.ts';
 import type { Listener, OnConnection } from './listener.ts';
@@ -44,6 +47,8 @@ export interface TcpLayerOptions {
   readonly clock: Clock;
   readonly timers: TimerQueue;
   readonly random: Random;
+  /** Key of Fast Open cookies that we give out; hosts that serve one address share it. Default: random. */
+  readonly fastOpenKey?: FastOpenKey;
 }
 
 /**
@@ -62,7 +67,10 @@ export class Tcp implements PassiveContext {
     timestamps: false,
     tsVal: 0,
     tsEcr: 0,
+    cookie: undefined,
+    cookieExperimental: false,
   };
+  readonly destinations = new DestinationCache();
   nowUs = 0;
   readonly clockResolutionUs: number;
   readonly #network: TcpNetwork;
@@ -99,6 +107,7 @@ export class Tcp implements PassiveContext {
       this,
       options.network,
       new IsnGenerator(options.random.u32(), options.random.u32()),
+      () => options.fastOpenKey ?? randomKey(options.random),
     );
     this.#portOffset = options.random.u32() & 0xffff;
     this.nowUs = options.clock.now();
@@ -197,7 +206,9 @@ export class Tcp implements PassiveContext {
     this.#blocked = [];
     for (const c of blocked) {
       c.txBlocked = false;
-      if (c.state === SYN_SENT || c.state === SYN_RECEIVED) sendSyn(c, true);
+      const handshake = c.state === SYN_SENT || c.state === SYN_RECEIVED;
+      // With early data there is more to send than the SYN-ACK.
+      if (handshake && !(c.fastOpen && c.segsOut > 0)) sendSyn(c, true);
       else this.touch(c);
     }
     this.endBatch();
@@ -223,7 +234,7 @@ export class Tcp implements PassiveContext {
     c.softError = code;
     // A connection that is being opened fails at once, as Linux does; an established one survives soft errors (MUST-56),
     // and hard ones too (RFC 5927 section 5: ICMP is not authenticated).
-    if (c.state === SYN_SENT || (c.state === SYN_RECEIVED && hard)) abort(c, code, false);
+    if (c.state === SYN_SENT || (c.state === SYN_RECEIVED && hard && !c.fastOpen)) abort(c, code, false);
     if (!nested) this.endBatch();
   }
 
@@ -249,13 +260,16 @@ export class Tcp implements PassiveContext {
   /** The connection that an ICMP error quotes, if the sequence number is in flight (RFC 5927 section 4.1). */
   #quoted(local: number, localPort: number, remote: number, remotePort: number, seq: number): Connection | undefined {
     const c = this.#connections.find(local, localPort, remote, remotePort);
-    return c !== undefined && seqGeq(seq, c.sndUna) && seqLt(seq, c.sndNxt) ? c : undefined;
+    if (c === undefined) return undefined;
+    const from = c.state === SYN_RECEIVED ? c.iss : c.sndUna;
+    return seqGeq(seq, from) && seqLt(seq, c.sndNxt) ? c : undefined;
   }
 
   // --- From the user -------------------------------------------------------------------------------------------
 
   /**
    * OPEN, active.
+   * @param early data to be sent first: with the SYN, if the configuration and a cookie allow (RFC 7413).
    * @returns the connection in SYN-SENT, whose `user` is to be set at once, or the reason why there can be none.
    */
   connect(
@@ -263,7 +277,8 @@ export class Tcp implements PassiveContext {
     localPort: number,
     remotePort: number,
     config: TcpConfig,
-  ): Connection | 'EADDRINUSE' | 'EADDRNOTAVAIL' {
+    early?: Uint8Array,
+  ): Connection | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'EMSGSIZE' | 'ENOBUFS' {
     const { localAddress: local, remoteAddress: remote } = path;
     if (!this.#inBatch) this.nowUs = this.#clock.now();
     if (localPort === 0) {
@@ -273,10 +288,17 @@ export class Tcp implements PassiveContext {
       const old = this.#connections.find(local, localPort, remote, remotePort);
       if (old !== undefined) return 'EADDRINUSE';
     }
+    if (early !== undefined && early.length > config.sndBuf) return 'EMSGSIZE';
     const c = new Connection(this, config, path, local, localPort, remote, remotePort);
     this.open(c);
+    if (early !== undefined && c.snd.write(early) < early.length) {
+      c.snd.release();
+      this.forget(c);
+      return 'ENOBUFS';
+    }
     c.state = SYN_SENT;
     this.stats.ActiveOpens++;
+    if (early !== undefined && config.fastOpenClient) prepareFastOpen(c, this.destinations.get(local, remote));
     sendSyn(c, false);
     c.rtoAtUs = this.nowUs + c.rtoUs;
     c.rearm();
@@ -371,9 +393,16 @@ export class Tcp implements PassiveContext {
     c.sndUna = c.iss;
     c.sndNxt = (c.iss + 1) | 0;
     c.snd.start(c.sndNxt);
+    c.smallEnd = c.sndNxt;
+    c.cwndUsageSeq = c.sndNxt;
     c.lastReceivedUs = this.nowUs;
     c.updateMss();
     this.#connections.add(c);
+  }
+
+  /** Changes the key of Fast Open cookies; those made with the one before are good until the next change. */
+  setFastOpenKey(key: FastOpenKey): void {
+    this.#passive.fastOpen.setKey(key);
   }
 
   timestampOffset(local: number, localPort: number, remote: number, remotePort: number): number {
@@ -413,6 +442,10 @@ export class Tcp implements PassiveContext {
     }
     return 0;
   }
+}
+
+function randomKey(random: Random): FastOpenKey {
+  return [random.u32(), random.u32(), random.u32(), random.u32()];
 }
 
 /** The sum over pseudo-header and segment: 0xffff when the checksum holds. Fragments may begin at odd offsets. */

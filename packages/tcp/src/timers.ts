@@ -78,7 +78,8 @@ function retransmissionTimeout(c: Connection): void {
 
 function synTimeout(c: Connection): void {
   const { config, tcp } = c;
-  const most = c.state === SYN_SENT ? config.synRetries : config.synAckRetries;
+  // One more for the flow that has data already, as Linux.
+  const most = c.state === SYN_SENT ? config.synRetries : config.synAckRetries + (c.fastOpen ? 1 : 0);
   if (c.synRetries >= most) {
     tcp.stats.TCPAbortOnTimeout++;
     abort(c, c.softError ?? 'ETIMEDOUT', false);

@@ -103,9 +103,9 @@ export function shutdown(c: Connection): void {
       break;
     case SYN_SENT:
     case SYN_RECEIVED:
-      // Goes out when the handshake is complete.
+      // Goes out when the handshake is complete, or with early data.
       c.finQueued = true;
-      return;
+      break;
     default:
       return;
   }
