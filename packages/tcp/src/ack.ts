@@ -66,7 +66,7 @@ export function processAck(c: Connection, segment: Segment): boolean {
   if (advanced > 0) what |= ACK_ADVANCED | cumulate(c, segment, ack, advanced);
   const acked = advanced > 0 ? cumulated.segments : 0;
 
-  const rttUs = measure(c, segment, sackSentUs, advanced > 0, (what & ACK_DSACK) !== 0);
+  const rttUs = answersOldDuplicate(what, ack, advanced) ? 0 : measure(c, segment, sackSentUs, what);
   if (c.sackOk && c.config.rack) rackUpdateWindow(c);
   if (c.probing) {
     const pureDuplicate = (what & (ACK_ADVANCED | ACK_SACKED)) === 0 && segment.len === 0 && !windowChanged;
@@ -201,23 +201,33 @@ function updateWindow(c: Connection, segment: Segment): boolean {
 }
 
 /**
- * Takes a round-trip sample if the acknowledgment gives one. @param dsack it answers a duplicate.
+ * Whether the acknowledgment answers a duplicate of what was acknowledged before it: what it reports as new came some
+ * time ago, and the news of it was lost.
+ */
+function answersOldDuplicate(what: number, ack: number, advanced: number): boolean {
+  return (what & ACK_DSACK) !== 0 && seqLeq(sackFindings.dsackRight, (ack - advanced) | 0);
+}
+
+/**
+ * Takes a round-trip sample if the acknowledgment gives one that is not ambiguous (Karn; RFC 6298 section 3).
  * @returns it in microseconds, or 0.
  */
-function measure(c: Connection, segment: Segment, sackSentUs: number, advanced: boolean, dsack: boolean): number {
+function measure(c: Connection, segment: Segment, sackSentUs: number, what: number): number {
   const { options } = segment;
-  const sentUs = advanced ? cumulated.sentUs : 0;
+  const advanced = (what & ACK_ADVANCED) !== 0;
   let rttUs = 0;
-  if (sentUs > 0 && !cumulated.retransmitted) {
-    rttUs = Math.max(segment.arrivedUs - sentUs, 1);
-  } else if (sackSentUs > 0) {
-    rttUs = Math.max(segment.arrivedUs - sackSentUs, 1);
-  } else if (advanced && !dsack && c.timestampsOk && options.hasTimestamps && options.tsEcr !== 0) {
-    // The echo tells which transmission is acknowledged (RFC 7323 section 4), at a millisecond's grain. Not where the
-    // acknowledgment answers a duplicate, its predecessor being lost: the echo is still that of the first copy, and the
-    // time since then is not a round trip (Karn's ambiguity, which D-SACK brings to light).
+  if (advanced && cumulated.sentUs > 0 && !cumulated.retransmitted) {
+    rttUs = Math.max(segment.arrivedUs - cumulated.sentUs, 1);
+  } else if (what & ACK_DSACK) {
+    // Of something sent twice, both have come: the echo is that of the first, the answer that to the second.
+    return 0;
+  } else if (advanced && c.timestampsOk && options.hasTimestamps && options.tsEcr !== 0) {
+    // The echo tells which transmission filled the hole (RFC 7323 section 4), at a millisecond's grain. What SACK reports
+    // beside it came before.
     const ms = (Math.floor(segment.arrivedUs / 1000) + c.tsOffset - options.tsEcr) | 0;
     if (ms >= 0 && ms < 600_000) rttUs = Math.max(ms, 1) * 1000;
+  } else if (sackSentUs > 0) {
+    rttUs = Math.max(segment.arrivedUs - sackSentUs, 1);
   }
   if (rttUs > 0) c.rtt.sample(rttUs);
   return rttUs;
