@@ -29,6 +29,8 @@ export interface CookieOptions {
 
 export class SynCookies {
   readonly #hash: IsnGenerator;
+  /** When the last was sent. */
+  #madeUs = Number.NEGATIVE_INFINITY;
 
   /** @param hash with a secret of its own. */
   constructor(hash: IsnGenerator) {
@@ -37,6 +39,7 @@ export class SynCookies {
 
   /** @returns the sequence number of the SYN-ACK that answers `segment` (int32). */
   make(segment: Segment, mss: number, nowUs: number): number {
+    this.#madeUs = nowUs;
     let index = MSS_TABLE.length - 1;
     while (index > 0 && MSS_TABLE[index]! > mss) index--;
     const epoch = Math.floor(nowUs / EPOCH_US);
@@ -48,6 +51,8 @@ export class SynCookies {
    * @returns the MSS that the SYN had offered (rounded down to the table), or 0 when it acknowledges no cookie of ours.
    */
   check(segment: Segment, nowUs: number): number {
+    // Nobody shall guess at cookies while the backlog suffices.
+    if (nowUs - this.#madeUs > MAX_AGE_EPOCHS * EPOCH_US) return 0;
     const cookie = (segment.ack - 1) | 0;
     const irs = (segment.seq - 1) | 0;
     const epoch = Math.floor(nowUs / EPOCH_US);
@@ -61,7 +66,7 @@ export class SynCookies {
   #cookie(segment: Segment, irs: number, epoch: number, mssIndex: number): number {
     const ports = (segment.srcPort << 16) | segment.dstPort | 0;
     const first = this.#hash.hash(segment.src, segment.dst, ports);
-    return (this.#hash.hash(first, irs, epoch | 0) & ~3) | mssIndex;
+    return (this.#hash.hash(first, irs, (epoch << 2) | mssIndex) & ~3) | mssIndex;
   }
 }
 
