@@ -1,6 +1,6 @@
 import { type Connection, EVENT_URGENT } from './connection.ts';
 import type { Segment } from './segment.ts';
-import { seqDiff, seqGt } from './seq.ts';
+import { seqDiff, seqGeq, seqGt } from './seq.ts';
 
 /**
  * The urgent mechanism, RFC 9293 section 3.8.5 with RFC 6093: the pointer names the byte after the urgent data
@@ -10,6 +10,11 @@ import { seqDiff, seqGt } from './seq.ts';
 /** The urgent pointer for a segment at `seq`, or 0 when nothing urgent lies ahead of it. */
 export function urgentPointer(c: Connection, seq: number): number {
   if (!c.urgentSending) return 0;
+  // Everything urgent has arrived; the mark would come round after 2^31 bytes.
+  if (seqGeq(c.sndUna, c.sndUp)) {
+    c.urgentSending = false;
+    return 0;
+  }
   const ahead = seqDiff(c.sndUp, seq);
   if (ahead <= 0) return 0;
   // Too far to say: the pointer can only be as large as its field (RFC 6093 section 6 keeps what there is).
@@ -31,6 +36,11 @@ export function urgentArrives(c: Connection, segment: Segment): void {
   c.urgentReceived = true;
   c.rcvUp = pointer;
   c.raise(EVENT_URGENT);
+}
+
+/** The application has read on: past the urgent data there is none any more. */
+export function urgentRead(c: Connection): void {
+  if (c.urgentReceived && seqGeq(c.rcv.readSeq, c.rcvUp)) c.urgentReceived = false;
 }
 
 /** Bytes from the next to be read up to the end of urgent data, 0 when there are none (SIOCATMARK's question). */

@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { seqDiff } from './seq.ts';
 import { CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_1, LAST_ACK, SYN_RECEIVED, SYN_SENT, TIME_WAIT } from './state.ts';
-import { sendUrgent } from './urgent.ts';
+import { sendUrgent, urgentRead } from './urgent.ts';
 
 /** User calls, RFC 9293 section 3.10: what an application may ask of a connection. None of them blocks. */
 
@@ -76,6 +76,7 @@ export function consume(c: Connection, bytes: number): void {
 
 function afterRead(c: Connection, bytes: number): number {
   tuneReceive(c, bytes);
+  urgentRead(c);
   // The window may be worth an update now.
   if (bytes > 0) {
     if (c.state === CLOSED) {
