@@ -111,9 +111,16 @@ export function patternByte(offset: number): number {
   return (Math.imul(offset, 31) + (offset >>> 8)) & 0xff;
 }
 
+/** It repeats after 2^16 bytes. */
+const PERIOD = 65_536;
+const PATTERN = Uint8Array.from({ length: 2 * PERIOD }, (_, i) => patternByte(i));
+
 export function pattern(offset: number, bytes: number): Uint8Array {
   const out = new Uint8Array(bytes);
-  for (let i = 0; i < bytes; i++) out[i] = patternByte((offset + i) >>> 0);
+  for (let at = 0; at < bytes; at += PERIOD) {
+    const from = (offset + at) & (PERIOD - 1);
+    out.set(PATTERN.subarray(from, from + Math.min(PERIOD, bytes - at)), at);
+  }
   return out;
 }
 
@@ -279,10 +286,12 @@ export class Harness implements TcpNetwork {
     return peer;
   }
 
-  /** Sends a SYN. */
-  open(config: Partial<TcpConfig> = {}, peer = this.peer): Connection {
-    const c = this.tcp.connect(this.#path(peer), peer.localPort, peer.port, tcpConfig(config, this.config));
+  /** Sends a SYN. @param early bytes of the pattern to go first, with it if Fast Open may. */
+  open(config: Partial<TcpConfig> = {}, peer = this.peer, early?: number): Connection {
+    const data = early === undefined ? undefined : pattern(0, early);
+    const c = this.tcp.connect(this.#path(peer), peer.localPort, peer.port, tcpConfig(config, this.config), data);
     if (typeof c === 'string') throw new Error(c);
+    this.#written = early ?? this.#written;
     this.use(c);
     this.c = c;
     this.#settle();

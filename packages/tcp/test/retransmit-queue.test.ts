@@ -47,7 +47,7 @@ describe('RetransmitQueue', () => {
         (start, steps) => {
           const queue = new RetransmitQueue();
           let model: Entry[] = [];
-          let next = start;
+          let next: number = start;
           for (const { op, n, at } of steps) {
             const index = model.length > 0 ? at % model.length : -1;
             const entry = model[index];
