@@ -117,6 +117,33 @@ describe('Activations', () => {
     expect(activations.count).toBe(1);
   });
 
+  it('leaves alone what is masked, and what comes for a neighbour in the same word meanwhile', () => {
+    const neighbour = hypercalls.evtchnAllocUnbound(1);
+    const masked = hypercalls.evtchnAllocUnbound(1);
+    const seen: number[] = [];
+    for (const each of [port, neighbour, masked]) activations.bind(each, () => seen.push(each));
+    activations.mask(masked);
+    const record = hypervisor.state.recordAddr(1);
+    hypervisor.delivery.setPending(record, masked);
+    raise();
+    const and = Atomics.and;
+    Atomics.and = ((array: Int32Array, index: number, value: number): number => {
+      Atomics.and = and;
+      // Between the look at the word and its clearing.
+      hypervisor.delivery.setPending(record, neighbour);
+      return and(array, index, value);
+    }) as typeof Atomics.and;
+    try {
+      for (let i = 0; i < 3; i++) if (activations.demux()) activations.dispatch();
+    } finally {
+      Atomics.and = and;
+    }
+    activations.unmask(masked);
+    activations.demux();
+    activations.dispatch();
+    expect(seen).toEqual([port, neighbour, masked]);
+  });
+
   it.each([0, -1, 4096, -22, Number.NaN])('refuses port %d', (bad) => {
     expect(() => activations.bind(bad, () => {})).toThrow('cannot be bound');
   });

@@ -126,6 +126,17 @@ describe('domains in threads', () => {
     expect(threads.exits[0]?.code).toBe(20);
   });
 
+  it('sleep until their deadlines', async () => {
+    threads.start('moods.mjs', { mood: 'timers', clock: builtUrl(import.meta.resolve('@qanat/clock')) });
+    await threads.exited();
+    expect(threads.exits[0]).toEqual({ name: 'moods', domid: 1, code: 0 });
+    expect(threads.messages[0]).toBeGreaterThanOrEqual(15_000);
+    const stats = readKernelStats(threads.hypervisor, 1)!;
+    expect(stats.timersFired).toBe(3);
+    // Each deadline one sleep, and a short one after the burst of the start.
+    expect(stats.sleeps).toBeLessThan(10);
+  });
+
   it('throw when they sleep with work left for longer than a notify can be under way', async () => {
     threads.start('moods.mjs', { mood: 'audit' });
     await threads.exited();

@@ -41,6 +41,21 @@ export async function main(kernel) {
       kernel.exit(ticks);
       return;
     }
+    case 'timers': {
+      // Sleeps until its own deadlines, three times.
+      const { Timer } = await import(kernel.args.clock);
+      const startUs = kernel.clock.now();
+      let left = 3;
+      const timer = new Timer((nowUs) => {
+        if (--left > 0) kernel.loop.timers.arm(timer, nowUs + 5000);
+        else {
+          kernel.post(nowUs - startUs);
+          kernel.exit(0);
+        }
+      });
+      kernel.loop.timers.arm(timer, startUs + 5000);
+      return;
+    }
     case 'audit':
       kernel.loop.addAudit('ring', () => '3 unread requests');
       return;
