@@ -3,6 +3,8 @@ export class RackState {
   /** When the most recently sent of the delivered segments was sent, its end, and its round trip. */
   xmitUs = 0;
   endSeq = 0;
+  /** It had been sent more than once. */
+  retransmitted = false;
   rttUs = 0;
   /** Segments were seen to arrive out of order. */
   reorderingSeen = false;

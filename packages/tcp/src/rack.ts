@@ -29,6 +29,7 @@ export function rackDelivered(
   if (sentAfter(sentUs, endSeq, rack.xmitUs, rack.endSeq)) {
     rack.xmitUs = sentUs;
     rack.endSeq = endSeq;
+    rack.retransmitted = everRetransmitted;
   }
 }
 
@@ -77,6 +78,8 @@ export function rackDetectLoss(c: Connection, nowUs: number): void {
       if (!(flags & SEG_EVER_RETRANS) && seqGeq(rtx.seq[i]!, c.sackHigh)) break;
       continue;
     }
+    // Of one instant, a retransmission may have been sent after new data; sequence numbers order equals only.
+    if (sentUs === rack.xmitUs && flags & SEG_RETRANS && !rack.retransmitted) continue;
     const remainingUs = sentUs + rack.rttUs + reoWndUs - nowUs;
     if (remainingUs <= 0) {
       rtx.markLostAgain(i);
