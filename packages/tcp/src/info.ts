@@ -10,8 +10,10 @@ export interface TcpInfo {
   readonly tcpi_retransmits: number;
   readonly tcpi_probes: number;
   readonly tcpi_backoff: number;
-  /** TCPI_OPT_*: 1 timestamps, 2 SACK, 4 window scaling. */
+  /** TCPI_OPT_*: 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 32 data of a SYN was taken (Fast Open). */
   readonly tcpi_options: number;
+  /** Why data did not go with the SYN: 1 no cookie; or went twice: 2 not acknowledged, 3 the SYN had to be sent again. */
+  readonly tcpi_fastopen_client_fail: number;
   readonly tcpi_snd_wscale: number;
   readonly tcpi_rcv_wscale: number;
   readonly tcpi_rto: number;
@@ -59,6 +61,7 @@ const OPT_TIMESTAMPS = 1;
 const OPT_SACK = 2;
 const OPT_WSCALE = 4;
 const OPT_ECN = 8;
+const OPT_SYN_DATA = 32;
 
 /** A snapshot of a connection. */
 export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
@@ -74,7 +77,9 @@ export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
       (c.timestampsOk ? OPT_TIMESTAMPS : 0) |
       (c.sackOk ? OPT_SACK : 0) |
       (c.windowScaleOk ? OPT_WSCALE : 0) |
-      (c.ecnOk ? OPT_ECN : 0),
+      (c.ecnOk ? OPT_ECN : 0) |
+      (c.synDataAcked ? OPT_SYN_DATA : 0),
+    tcpi_fastopen_client_fail: c.fastOpenFail,
     tcpi_snd_wscale: c.sndWndShift,
     tcpi_rcv_wscale: c.rcvWndShift,
     tcpi_rto: Math.round(c.rtoUs),
