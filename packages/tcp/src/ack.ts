@@ -152,7 +152,7 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
           c.tcp.stats.TCPSACKReorder++;
         }
       }
-      if (c.sackOk) rackDelivered(c, rtx.sentUs[head]!, rtx.endOf(head), ever, segment.arrivedUs);
+      if (c.sackOk) rackDelivered(c, head, ever, segment.arrivedUs);
     }
     segments++;
     rtx.shift();

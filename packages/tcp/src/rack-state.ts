@@ -1,10 +1,8 @@
 /** RACK's variables (RFC 8985 section 5.3). */
 export class RackState {
-  /** When the most recently sent of the delivered segments was sent, its end, and its round trip. */
+  /** When the most recently sent of the delivered segments was sent, the number of that transmission, its round trip. */
   xmitUs = 0;
-  endSeq = 0;
-  /** It had been sent more than once. */
-  retransmitted = false;
+  order = 0;
   rttUs = 0;
   /** Segments were seen to arrive out of order. */
   reorderingSeen = false;

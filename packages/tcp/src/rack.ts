@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import { SEG_EVER_RETRANS, SEG_LOST, SEG_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
 import { rearmRto, setTimer } from './retransmit-timer.ts';
-import { seqGeq, seqGt, seqLt } from './seq.ts';
+import { seqGeq, seqLt } from './seq.ts';
 import { CA_RECOVERY } from './state.ts';
 import { TIMER_REORDER } from './timer-modes.ts';
 
@@ -9,27 +9,18 @@ import { TIMER_REORDER } from './timer-modes.ts';
 const PERSIST_RECOVERIES = 16;
 const MAX_WINDOW_STEPS = 255;
 
-function sentAfter(aUs: number, aEnd: number, bUs: number, bEnd: number): boolean {
-  return aUs > bUs || (aUs === bUs && seqGt(aEnd, bEnd));
-}
-
 /** A segment was delivered (RFC 8985 section 6.2, steps 1 and 2). @param arrivedUs when its acknowledgment came. */
-export function rackDelivered(
-  c: Connection,
-  sentUs: number,
-  endSeq: number,
-  everRetransmitted: boolean,
-  arrivedUs: number,
-): void {
-  const rack = c.rack;
+export function rackDelivered(c: Connection, index: number, everRetransmitted: boolean, arrivedUs: number): void {
+  const { rack, rtx } = c;
+  const sentUs = rtx.sentUs[index]!;
   const rttUs = arrivedUs - sentUs;
   // The acknowledgment is of an earlier transmission, probably: it is no measure of this one.
   if (everRetransmitted && rttUs < c.rtt.minRttUs) return;
   rack.rttUs = rttUs;
-  if (sentAfter(sentUs, endSeq, rack.xmitUs, rack.endSeq)) {
+  const order = rtx.order[index]!;
+  if (rack.xmitUs === 0 || ((order - rack.order) | 0) > 0) {
     rack.xmitUs = sentUs;
-    rack.endSeq = endSeq;
-    rack.retransmitted = everRetransmitted;
+    rack.order = order;
   }
 }
 
@@ -73,13 +64,12 @@ export function rackDetectLoss(c: Connection, nowUs: number): void {
     const flags = rtx.flags[i]!;
     if (flags & SEG_SACKED || (flags & (SEG_LOST | SEG_RETRANS)) === SEG_LOST) continue;
     const sentUs = rtx.sentUs[i]!;
-    if (!sentAfter(rack.xmitUs, rack.endSeq, sentUs, rtx.endOf(i))) {
+    // Transmissions are ordered by their number: those of one instant by what was sent first, not by sequence number.
+    if (((rack.order - rtx.order[i]!) | 0) <= 0) {
       // What follows and was sent once was sent later still; retransmitted ones lie below the highest SACK.
       if (!(flags & SEG_EVER_RETRANS) && seqGeq(rtx.seq[i]!, c.sackHigh)) break;
       continue;
     }
-    // Of one instant, a retransmission may have been sent after new data; sequence numbers order equals only.
-    if (sentUs === rack.xmitUs && flags & SEG_RETRANS && !rack.retransmitted) continue;
     const remainingUs = sentUs + rack.rttUs + reoWndUs - nowUs;
     if (remainingUs <= 0) {
       rtx.markLostAgain(i);

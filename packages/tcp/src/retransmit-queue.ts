@@ -28,6 +28,9 @@ export class RetransmitQueue {
   flags = new Uint8Array(0);
   /** When it was last sent, in microseconds. */
   sentUs = new Float64Array(0);
+  /** Number of its last transmission: orders what was sent in one instant (int32, it wraps). */
+  order = new Int32Array(0);
+  #transmissions = 0;
 
   /** Segments marked SEG_SACKED; without SACK, duplicate ACKs stand for them. */
   sackedOut = 0;
@@ -50,6 +53,7 @@ export class RetransmitQueue {
     this.len[at] = len;
     this.flags[at] = flags;
     this.sentUs[at] = nowUs;
+    this.order[at] = ++this.#transmissions | 0;
   }
 
   endOf(index: number): number {
@@ -98,6 +102,7 @@ export class RetransmitQueue {
     this.len.copyWithin(index + 1, index, this.tail);
     this.flags.copyWithin(index + 1, index, this.tail);
     this.sentUs.copyWithin(index + 1, index, this.tail);
+    this.order.copyWithin(index + 1, index, this.tail);
     this.tail++;
     const flags = this.flags[index]!;
     if (flags & SEG_SACKED) this.sackedOut++;
@@ -144,6 +149,7 @@ export class RetransmitQueue {
     if (!(flags & SEG_RETRANS)) this.retransOut++;
     this.flags[index] = flags | SEG_RETRANS | SEG_EVER_RETRANS;
     this.sentUs[index] = nowUs;
+    this.order[index] = ++this.#transmissions | 0;
   }
 
   /** After a timeout: everything not SACKed is lost, and no retransmission counts as in flight any more. */
@@ -182,12 +188,14 @@ export class RetransmitQueue {
       this.len.copyWithin(0, this.head, this.tail);
       this.flags.copyWithin(0, this.head, this.tail);
       this.sentUs.copyWithin(0, this.head, this.tail);
+      this.order.copyWithin(0, this.head, this.tail);
     } else {
       this.#capacity = Math.max(START_CAPACITY, this.#capacity * 2);
       this.seq = grown(this.seq, new Int32Array(this.#capacity), this.head, this.tail);
       this.len = grown(this.len, new Int32Array(this.#capacity), this.head, this.tail);
       this.flags = grown(this.flags, new Uint8Array(this.#capacity), this.head, this.tail);
       this.sentUs = grown(this.sentUs, new Float64Array(this.#capacity), this.head, this.tail);
+      this.order = grown(this.order, new Int32Array(this.#capacity), this.head, this.tail);
     }
     this.head = 0;
     this.tail = live;

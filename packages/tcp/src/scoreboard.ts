@@ -56,7 +56,7 @@ export function markSacks(c: Connection, segment: Segment): number {
           stats.TCPSACKReorder++;
         }
       }
-      rackDelivered(c, rtx.sentUs[i]!, rtx.endOf(i), everRetransmitted, segment.arrivedUs);
+      rackDelivered(c, i, everRetransmitted, segment.arrivedUs);
     }
     if (rtx.sackedOut > 0 && seqGt(right, c.sackHigh)) c.sackHigh = right;
   }
