@@ -71,4 +71,31 @@ describe('found by simulation', () => {
     expect(peer!.readable).toBeGreaterThan(199_000);
     expect(peer!.readable).toBeLessThan(200_004);
   });
+
+  it('a close long after the last segment waits in FIN-WAIT-2 from then on, not from that segment', () => {
+    const pair = createPair();
+    pair.b.listen({ port: 1, onFlow: () => {} });
+    const flow = pair.a.connect({ host: pair.addressB, port: 1 });
+    flow.onConnect = () => flow.shutdown();
+    pair.time.run(100 * SECOND);
+    expect(flow.state).toBe('FIN-WAIT-2');
+    flow.close();
+    pair.time.run(159 * SECOND);
+    expect(flow.state).toBe('FIN-WAIT-2');
+    pair.time.run(161 * SECOND);
+    expect(flow.state).toBe('CLOSED');
+  });
+
+  it('a reset long after the last segment asks ARP by the time of the call, and leaves no timer when the stack closes', () => {
+    const pair = createPair();
+    pair.b.listen({ port: 1, onFlow: () => {} });
+    const flow = pair.a.connect({ host: pair.addressB, port: 1 });
+    pair.time.run(200 * SECOND);
+    flow.reset();
+    // Neither asks at once for what it could wait to be told.
+    pair.time.run(200 * SECOND);
+    pair.a.close();
+    pair.b.close();
+    expect(pair.time.timers.size).toBe(0);
+  });
 });

@@ -57,6 +57,8 @@ export interface TcpContext {
   readonly destinations: DestinationCache;
   /** The clock itself, for the flow log. */
   readClock(): number;
+  /** A user call begins that acts by the time: outside of a batch, `nowUs` is that of the last one. */
+  userBegins(): void;
   /** Asks for a turn (events, output) at the end of the batch. */
   touch(c: Connection): void;
   /** The device is full: asks for a turn when it has room. */

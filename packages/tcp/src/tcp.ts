@@ -319,6 +319,7 @@ export class Tcp implements PassiveContext {
 
   /** Stops listening; what is half open is reset. */
   unlisten(listener: Listener): void {
+    this.userBegins();
     this.#passive.unlisten(listener);
     this.userDone();
   }
@@ -332,6 +333,10 @@ export class Tcp implements PassiveContext {
       if (!this.#passive.isListening(port)) return port;
     }
     return 0;
+  }
+
+  userBegins(): void {
+    if (!this.#inBatch) this.nowUs = this.#clock.now();
   }
 
   /** To be called after user calls: outside of a batch, what they caused goes out at once. */

@@ -117,6 +117,7 @@ export function shutdown(c: Connection): void {
 export function close(c: Connection): void {
   if (c.orphaned) return;
   c.orphaned = true;
+  c.tcp.userBegins();
   if (c.state === CLOSED) {
     c.rcv.release();
     return;
@@ -138,6 +139,7 @@ export function close(c: Connection): void {
 /** ABORT: RST, and everything is forgotten. */
 export function reset(c: Connection): void {
   c.orphaned = true;
+  c.tcp.userBegins();
   abort(c, undefined, true);
   c.rcv.release();
 }
@@ -156,6 +158,7 @@ export function configure(c: Connection, partial: Partial<TcpConfig>): void {
     c.cc.start(c);
   }
   if (c.state === CLOSED) return;
+  c.tcp.userBegins();
   if (c.config.keepAlive !== before.keepAlive || c.config.keepAliveIdleUs !== before.keepAliveIdleUs) {
     const opening = c.state === SYN_SENT || c.state === SYN_RECEIVED;
     c.keepAliveAtUs = NEVER;
