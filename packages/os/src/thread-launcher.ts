@@ -62,8 +62,9 @@ export class ThreadLauncher implements Launcher<Image> {
       spinUs: this.#spinUs,
     };
     // From the sources this process may run with loaders and conditions that the built files must not see.
-    const execArgv = import.meta.url.endsWith('.ts') ? [] : process.execArgv;
-    const worker = new Worker(entry, { workerData: data, name: config.name, execArgv });
+    // Else they are inherited by saying nothing: named, a flag of V8 would be refused.
+    const flags = import.meta.url.endsWith('.ts') ? { execArgv: [] } : {};
+    const worker = new Worker(entry, { workerData: data, name: config.name, ...flags });
     let exit: DomainExit = { name: config.name, domid, code: -1 };
     let stopped = false;
     this.#running++;
