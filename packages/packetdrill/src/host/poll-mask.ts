@@ -7,14 +7,15 @@ const POLLERR = C['POLLERR']!;
 const POLLHUP = C['POLLHUP']!;
 const POLLRDHUP = C['POLLRDHUP']!;
 
+/** Of a socket that never had a connection. */
+export const FRESH_MASK = POLLHUP | POLL_WRITE;
+
 /** What readiness depends on. */
 export interface ConnectionReadiness {
   /** An error waits to be told. */
   readonly error: boolean;
-  /** There is no connection, any more or yet. */
+  /** The connection is over. */
   readonly closed: boolean;
-  /** There never was one. */
-  readonly fresh: boolean;
   readonly connected: boolean;
   /** Nothing more will come in: the peer's FIN, or shutdown(SHUT_RD). */
   readonly readEnd: boolean;
@@ -26,7 +27,7 @@ export interface ConnectionReadiness {
 /** POLL* bits of a TCP socket, as Linux's tcp_poll gives them. */
 export function connectionMask(r: ConnectionReadiness): number {
   const error = r.error ? POLLERR : 0;
-  if (r.closed) return error | POLLHUP | POLL_WRITE | (r.fresh ? 0 : POLL_READ | POLLRDHUP);
+  if (r.closed) return error | POLLHUP | POLL_WRITE | POLL_READ | POLLRDHUP;
   if (!r.connected) return error;
   let mask = error;
   if (r.readEnd && r.writeEnd) mask |= POLLHUP;

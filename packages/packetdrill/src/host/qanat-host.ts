@@ -104,10 +104,10 @@ export class QanatHost implements Host {
   apply(effect: Effect): void {
     switch (effect.kind) {
       case 'sysctl':
-        if (!effect.name.startsWith('ipv6.')) this.#settings.set(effect.name, effect.value);
+        this.#setSysctl(effect.name, effect.value);
         break;
       case 'defaults':
-        for (const [name, value] of SUITE_DEFAULTS) this.#settings.set(name, value);
+        for (const [name, value] of SUITE_DEFAULTS) this.#setSysctl(name, value);
         break;
       case 'restore':
       case 'offload':
@@ -133,6 +133,15 @@ export class QanatHost implements Host {
       case 'route':
         for (const [name, value] of effect.attributes) this.#setRouteAttribute(name, value);
         break;
+    }
+  }
+
+  #setSysctl(name: string, value: string): void {
+    if (name.startsWith('ipv6.')) return;
+    this.#settings.set(name, value);
+    // The key set last is the one that new cookies are made with.
+    if (name === 'ipv4.tcp_fastopen_key') {
+      for (const key of [...this.#settings.fastOpenKeys].reverse()) this.#stack.tcp.setFastOpenKey(key);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { CongestionName, TcpConfig } from '@qanat/tcp';
 import { CONSTANTS } from '../constants.ts';
 import { UnsupportedError } from '../errors.ts';
+import { FAST_OPEN_CLIENT, FAST_OPEN_SERVER, FAST_OPEN_WITHOUT_OPTION } from './fast-open.ts';
 import type { Settings } from './sysctl.ts';
 import type { OptionValue } from './system-calls.ts';
 
@@ -36,6 +37,10 @@ export class SocketOptions {
   inq = 0;
   tos = 0;
   zeroCopy = 0;
+  /** TCP_FASTOPEN of a listener: connections that may have come by Fast Open and not be established. */
+  fastOpenQueue = 0;
+  /** TCP_FASTOPEN_CONNECT: connect() waits for the first write when a cookie is known. */
+  fastOpenConnect = 0;
   congestion: string;
 
   constructor(settings: Settings) {
@@ -47,11 +52,18 @@ export class SocketOptions {
     return Object.assign(new SocketOptions(settings), this);
   }
 
-  /** Tunables for a connection or listener with these options on a machine with those sysctls. */
-  tcpConfig(settings: Settings): Partial<TcpConfig> {
+  /**
+   * Tunables for a connection or listener with these options on a machine with those sysctls.
+   * @param backlog of listen(): with FAST_OPEN_WITHOUT_OPTION the limit of Fast Open too.
+   */
+  tcpConfig(settings: Settings, backlog = 0): Partial<TcpConfig> {
+    const queue = this.fastOpenQueue || (settings.fastOpen & FAST_OPEN_WITHOUT_OPTION ? backlog : 0);
     const config: Mutable<Partial<TcpConfig>> = { ...settings.tcp, ...this.#liveConfig() };
     if (this.rcvBuf !== undefined) config.rcvBuf = this.rcvBuf;
     if (this.maxSeg > 0) config.mss = this.maxSeg;
+    config.fastOpenClient = (settings.fastOpen & FAST_OPEN_CLIENT) !== 0;
+    config.fastOpenServer = (settings.fastOpen & FAST_OPEN_SERVER) !== 0 && queue > 0;
+    if (queue > 0) config.fastOpenBacklog = queue;
     if (this.synCount !== undefined) config.synRetries = this.synCount;
     return config;
   }
@@ -175,6 +187,14 @@ export class SocketOptions {
       case C['TCP_NOTSENT_LOWAT']:
         this.notsentLowat = value >>> 0;
         return 0;
+      case C['TCP_FASTOPEN']:
+        if (value < 0) return C['EINVAL']!;
+        this.fastOpenQueue = value;
+        return 0;
+      case C['TCP_FASTOPEN_CONNECT']:
+        if (invalid(0, 1)) return C['EINVAL']!;
+        this.fastOpenConnect = value;
+        return 0;
       case C['TCP_INQ']:
         if (invalid(0, 1)) return C['EINVAL']!;
         this.inq = value;
@@ -221,6 +241,8 @@ export class SocketOptions {
       [C['TCP_USER_TIMEOUT']!, this.userTimeoutMs],
       [C['TCP_NOTSENT_LOWAT']!, (this.notsentLowat ?? 0) | 0],
       [C['TCP_INQ']!, this.inq],
+      [C['TCP_FASTOPEN']!, this.fastOpenQueue],
+      [C['TCP_FASTOPEN_CONNECT']!, this.fastOpenConnect],
     ]).get(name);
   }
 

@@ -1,5 +1,6 @@
-import { MAX_BUFFER_BYTES, type TcpConfig } from '@qanat/tcp';
+import { type FastOpenKey, MAX_BUFFER_BYTES, type TcpConfig } from '@qanat/tcp';
 import { UnsupportedError } from '../errors.ts';
+import { FAST_OPEN_CLIENT, fastOpenBits, fastOpenKeys } from './fast-open.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export type MemoryTriple = readonly [least: number, initial: number, most: number];
@@ -19,6 +20,10 @@ export class Settings {
   keepAliveSeconds = 7200;
   keepAliveIntervalSeconds = 75;
   keepAliveProbes = 9;
+  /** FAST_OPEN_* bits. */
+  fastOpen = FAST_OPEN_CLIENT;
+  /** Keys of cookies, the newest first; none: the stack's own. */
+  fastOpenKeys: readonly FastOpenKey[] = [];
   /** Tunables for new connections. */
   readonly tcp: Mutable<Partial<TcpConfig>> = { autoTune: false, mtuProbing: 'off', synRetries: 6, rfc1337: false };
   /** Tunables that Linux reads from the sysctl each time, so that old connections follow too. */
@@ -157,6 +162,18 @@ const APPLY: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['ipv4.tcp_ecn', ecn],
   ['ipv4.tcp_rfc1337', tunable('rfc1337', truth)],
   ['ipv4.tcp_syncookies', synCookies],
+  [
+    'ipv4.tcp_fastopen',
+    (settings, value) => {
+      settings.fastOpen = fastOpenBits(value);
+    },
+  ],
+  [
+    'ipv4.tcp_fastopen_key',
+    (settings, value) => {
+      settings.fastOpenKeys = fastOpenKeys(value);
+    },
+  ],
   ['ipv4.tcp_mtu_probing', mtuProbing],
   ['ipv4.tcp_base_mss', tunable('baseMss', same)],
   ['ipv4.tcp_notsent_lowat', figure('notsentLowat')],
@@ -176,8 +193,6 @@ const ACCEPTED: ReadonlyMap<string, 'any' | readonly string[]> = new Map<string,
   ['ipv4.tcp_fack', 'any'],
   ['ipv4.tcp_ecn_fallback', 'any'],
   ['ipv4.tcp_ecn_option', 'any'],
-  ['ipv4.tcp_fastopen', ['0', '0x0']],
-  ['ipv4.tcp_fastopen_key', 'any'],
   ['ipv4.tcp_fastopen_blackhole_timeout_sec', 'any'],
   ['ipv4.tcp_min_tso_segs', 'any'],
   ['ipv4.tcp_tso_win_divisor', 'any'],

@@ -7,7 +7,7 @@ import { type LiveOption, PROTOCOL_TCP } from './decode.ts';
  */
 export class ConnectionMap {
   /** `listening` until a packet comes, then `passive`; `active` from connect() on. */
-  state: 'fresh' | 'listening' | 'passive' | 'active' = 'fresh';
+  state: 'fresh' | 'listening' | 'passive' | 'active' | 'dissolved' = 'fresh';
   localPort = 0;
   remotePort = 0;
   /** IPPROTO_*: what an ICMP error quotes when its line does not say. */
@@ -16,6 +16,8 @@ export class ConnectionMap {
   localIsn: { readonly live: number; readonly script: number } | undefined;
   /** The remote initial sequence number: the script's is the live one. */
   remoteIsn: number | undefined;
+  /** Sequence number of the newest SYN of the remote side: the ISN of the next incarnation, if one begins. */
+  newestSyn: number | undefined;
   timestamps = new TimestampMap();
 
   constructor(protocol = PROTOCOL_TCP) {

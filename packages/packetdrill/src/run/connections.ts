@@ -44,13 +44,22 @@ export class Connections {
     map.localPort = port;
   }
 
+  /** A call has given a descriptor a peer: connect(), or a first write with Fast Open. */
   connecting(fd: number, localPort: number, remotePort: number): void {
     const map = this.#byFd.get(fd);
-    if (!map) return;
+    if (!map || map.state === 'passive' || map.state === 'listening') return;
+    // A second connect() asks how the first is doing.
+    if (map.state === 'active' && map.localPort === localPort && map.remotePort === remotePort) return;
     map.restart();
     map.state = 'active';
     map.localPort = localPort;
     map.remotePort = remotePort;
+  }
+
+  /** connect(AF_UNSPEC) has dissolved a connection. */
+  disconnected(fd: number): void {
+    const map = this.#byFd.get(fd);
+    if (map) map.state = 'dissolved';
   }
 
   /** accept() returned a descriptor whose peer has that port. */
@@ -81,7 +90,10 @@ export class Connections {
       map = child;
       map.remoteIsn = tcp && tcp.flags & TCP_FLAG.SYN ? tcp.seq : 0;
     }
-    if (tcp && tcp.flags & TCP_FLAG.SYN) map.remoteIsn ??= tcp.seq;
+    if (tcp && tcp.flags & TCP_FLAG.SYN) {
+      map.remoteIsn ??= tcp.seq;
+      map.newestSyn = tcp.seq;
+    }
     if (action.body.kind === 'udp' && map.remotePort === 0) map.remotePort = action.ports?.source ?? connectPort;
     return map;
   }
@@ -107,6 +119,6 @@ export class Connections {
     if (map.localIsn?.live === tcp.seq) return;
     // The first SYN, or a new incarnation on the same ports.
     map.localIsn = { live: tcp.seq, script: body.seq };
-    if (tcp.flags & TCP_FLAG.ACK) map.remoteIsn = (tcp.ack - 1) >>> 0;
+    if (tcp.flags & TCP_FLAG.ACK) map.remoteIsn = map.newestSyn;
   }
 }

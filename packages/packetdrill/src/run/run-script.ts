@@ -11,6 +11,17 @@ import { type RunOptions, runConfig } from './options.ts';
 import type { ScriptResult } from './result.ts';
 import { type PreparedScript, Runner, type RunReport } from './runner.ts';
 
+/**
+ * Words that public scripts expect from the command line: the Fast Open cookies of the default addresses, under the key
+ * of SUITE_DEFAULTS and under one of zeros, and the level and type of IPv4's error messages.
+ */
+const WELL_KNOWN: readonly (readonly [string, string])[] = [
+  ['TFO_COOKIE', '3021b9d889017eeb'],
+  ['TFO_COOKIE_ZERO', 'b7c12350a90dc8f5'],
+  ['CMSG_LEVEL_IP', 'SOL_IP'],
+  ['CMSG_TYPE_RECVERR', 'IP_RECVERR'],
+];
+
 const NOTHING: RunReport = { warnings: [], pshDiffers: [], timings: [], output: [] };
 
 /**
@@ -26,7 +37,7 @@ export function runScript(
 ): ScriptResult {
   let report = NOTHING;
   try {
-    const script = parseScript(source, { file, ...(options.defines ? { defines: options.defines } : {}) });
+    const script = parseScript(source, { file, defines: new Map([...WELL_KNOWN, ...(options.defines ?? [])]) });
     const config = runConfig(script, options);
     const prepared = prepare(script);
     const init = config.init.flatMap((path) => commandEffects(path));

@@ -285,13 +285,17 @@ export class Runner {
 
   /** What the connections must know as soon as a call is made: a SYN may be out already. */
   #noteStart(action: SyscallAction, address: Address | undefined): void {
-    if (action.name !== 'connect' || !address || address.family === CONSTANTS['AF_UNSPEC']) return;
-    const fd = numberOf(action.args[0]);
-    const localPort = this.#host.calls.localPort(this.#calls.liveFd(fd));
-    // A second connect() asks how the first is doing.
-    const map = this.#connections.current;
-    if (map?.state === 'active' && map.localPort === localPort && map.remotePort === address.port) return;
-    this.#connections.connecting(fd, localPort, address.port);
+    const [first] = action.args;
+    if (first?.kind !== 'integer') return;
+    const fd = first.value;
+    if (action.name === 'connect' && address?.family === CONSTANTS['AF_UNSPEC']) {
+      this.#connections.disconnected(fd);
+      return;
+    }
+    const { calls } = this.#host;
+    const live = this.#calls.liveFd(fd);
+    const remotePort = calls.remotePort(live);
+    if (remotePort > 0) this.#connections.connecting(fd, calls.localPort(live), remotePort);
   }
 
   #pollPending(): void {

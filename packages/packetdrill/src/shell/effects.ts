@@ -40,4 +40,6 @@ export const SUITE_DEFAULTS: readonly (readonly [name: string, value: string])[]
   ['ipv4.tcp_pacing_ca_ratio', '120'],
   ['ipv4.tcp_notsent_lowat', '4294967295'],
   ['ipv4.tcp_syncookies', '1'],
+  ['ipv4.tcp_fastopen', '0x70403'],
+  ['ipv4.tcp_fastopen_key', 'a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4'],
 ];
