@@ -53,7 +53,7 @@ export class RetransmitQueue {
     this.len[at] = len;
     this.flags[at] = flags;
     this.sentUs[at] = nowUs;
-    this.order[at] = ++this.#transmissions | 0;
+    this.order[at] = this.#transmissions = (this.#transmissions + 1) | 0;
   }
 
   endOf(index: number): number {
@@ -149,7 +149,7 @@ export class RetransmitQueue {
     if (!(flags & SEG_RETRANS)) this.retransOut++;
     this.flags[index] = flags | SEG_RETRANS | SEG_EVER_RETRANS;
     this.sentUs[index] = nowUs;
-    this.order[index] = ++this.#transmissions | 0;
+    this.order[index] = this.#transmissions = (this.#transmissions + 1) | 0;
   }
 
   /** After a timeout: everything not SACKed is lost, and no retransmission counts as in flight any more. */
