@@ -50,6 +50,7 @@ export function processAck(c: Connection, segment: Segment): boolean {
   }
   const packetsBefore = rtx.packetsOut;
   const headSentUs = packetsBefore > 0 ? rtx.sentUs[rtx.head]! : 0;
+  const highBefore = c.sackHigh;
   let what = 0;
   let marked = 0;
   let sackSentUs = 0;
@@ -63,7 +64,7 @@ export function processAck(c: Connection, segment: Segment): boolean {
   if (reportsCongestion(c, segment)) what |= ACK_ECE;
   const windowChanged = updateWindow(c, segment);
   const advanced = seqDiff(ack, c.sndUna);
-  if (advanced > 0) what |= ACK_ADVANCED | cumulate(c, segment, ack, advanced);
+  if (advanced > 0) what |= ACK_ADVANCED | cumulate(c, segment, ack, advanced, highBefore);
   const acked = advanced > 0 ? cumulated.segments : 0;
 
   const rttUs = answersOldDuplicate(what, ack, advanced) ? 0 : measure(c, segment, sackSentUs, what);
@@ -126,8 +127,11 @@ const cumulated = {
   retransmitted: false,
 };
 
-/** SND.UNA moves: takes acknowledged segments and bytes off. @returns ACK_ORIGINAL or 0. */
-function cumulate(c: Connection, segment: Segment, ack: number, advanced: number): number {
+/**
+ * SND.UNA moves: takes acknowledged segments and bytes off.
+ * @param highBefore the highest SACK before this acknowledgment. @returns ACK_ORIGINAL or 0.
+ */
+function cumulate(c: Connection, segment: Segment, ack: number, advanced: number, highBefore: number): number {
   const { rtx, rack } = c;
   let segments = 0;
   let sackedBefore = 0;
@@ -147,7 +151,7 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
         sentUs = rtx.sentUs[head]!;
         if (seqLeq(rtx.endOf(head), c.recoveryPoint)) original = ACK_ORIGINAL;
         // It fills a hole that later segments had left behind: reordering, not loss.
-        if (c.sackOk && seqLt(rtx.seq[head]!, c.sackHigh) && !rack.reorderingSeen) {
+        if (c.sackOk && seqLt(rtx.seq[head]!, highBefore) && !rack.reorderingSeen) {
           rack.reorderingSeen = true;
           c.tcp.stats.TCPSACKReorder++;
         }
