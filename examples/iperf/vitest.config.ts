@@ -2,5 +2,6 @@ import { defineProject } from 'vitest/config';
 
 export default defineProject({
   ssr: { resolve: { conditions: ['@qanat/source'], externalConditions: ['@qanat/source'] } },
-  test: { name: '@qanat/iperf', include: ['test/**/*.test.ts'] },
+  // Whole machines run here: some hundred milliseconds each, seconds where the computer is busy.
+  test: { name: '@qanat/iperf', include: ['test/**/*.test.ts'], testTimeout: 60_000 },
 });
