@@ -40,6 +40,14 @@ describe('RACK (RFC 8985 6)', () => {
     expect(seqs(t)[0]).toBe(1);
   });
 
+  it('does not see reordering where one ACK brings both what came in order and the first SACK', () => {
+    const t = sender(10);
+    t.in('. 1:1(0) ack 2001 <nop,nop,sack 3001:4001>');
+    expect(t.c.rack.reorderingSeen).toBe(false);
+    t.in('. 1:1(0) ack 2001 <nop,nop,sack 3001:6001>');
+    expect(seqs(t)).toContain(2001);
+  });
+
   it('does not count duplicates once reordering was seen', () => {
     const t = sender(10);
     t.in('. 1:1(0) ack 1 <nop,nop,sack 1001:2001>');

@@ -61,9 +61,6 @@ describe('SACK-based recovery (RFC 6675)', () => {
       expect(sent).toEqual(expect.arrayContaining([1, 2001, 4001]));
       expect(sent.filter((seq) => seq < 20_000).length).toBe(3);
       t.wait(100);
-      t.in('. 1:1(0) ack 20001');
-      expect(t.info()).toMatchObject({ tcpi_total_retrans: 3, tcpi_lost: 0 });
-      t.wait(10);
       t.in(`. 1:1(0) ack ${(t.c.sndNxt - t.peer.iss) | 0}`);
       expect(t.info()).toMatchObject({ tcpi_ca_state: 0, tcpi_total_retrans: 3 });
       expect(t.stats.TCPTimeouts).toBe(0);
