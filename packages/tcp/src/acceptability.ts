@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { sendAck } from './output.ts';
 import type { Segment } from './segment.ts';
 import { seqDiff, seqGt, seqLeq, seqLt } from './seq.ts';
@@ -45,15 +46,15 @@ export function noteTimestamp(c: Connection, segment: Segment): void {
  * rate (section 7 there), but not those to data or a FIN: they are no part of a loop, and a lossy link would crawl.
  */
 export function challengeAck(c: Connection, segment: Segment): void {
-  const { stats, nowUs } = c.tcp;
+  const { nowUs } = c.tcp;
   if (segment.len === 0 || segment.flags & (SYN | RST)) {
     if (nowUs - c.challengeAtUs < c.config.challengeAckIntervalUs) {
-      stats.TCPACKSkippedChallenge++;
+      count(c, 'TCPACKSkippedChallenge');
       return;
     }
     c.challengeAtUs = nowUs;
   }
-  stats.TCPChallengeACK++;
+  count(c, 'TCPChallengeACK');
   sendAck(c);
 }
 

@@ -1,6 +1,7 @@
 import { NEVER } from '@qanat/clock';
 import { worthWriting } from './auto-tune.ts';
 import { type Connection, EVENT_WRITABLE } from './connection.ts';
+import { count } from './counters.ts';
 import { reportsCongestion } from './ecn.ts';
 import { probeAcknowledged, scheduleLossProbe } from './loss-probe.ts';
 import { probeDelivered } from './mtu-probe.ts';
@@ -153,7 +154,7 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
         // It fills a hole that later segments had left behind: reordering, not loss.
         if (c.sackOk && seqLt(rtx.seq[head]!, highBefore) && !rack.reorderingSeen) {
           rack.reorderingSeen = true;
-          c.tcp.stats.TCPSACKReorder++;
+          count(c, 'TCPSACKReorder');
         }
       }
       if (c.sackOk) rackDelivered(c, head, ever, segment.arrivedUs);

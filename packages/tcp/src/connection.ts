@@ -288,6 +288,8 @@ export class Connection implements WindowState, CongestionState {
   writeShut = false;
 
   // --- Figures -------------------------------------------------------------------------------------------------
+  /** Rare events that befell it (see `counters`), undefined before the first. */
+  counters: Partial<Record<keyof TcpStats, number>> | undefined;
   bytesAcked = 0;
   /** What the sender waits for now (CHRONO_*), since when, and what that made so far. */
   chrono = 0;

@@ -1,5 +1,6 @@
 import { processAck } from './ack.ts';
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { type DestinationMetrics, noteSynLoss, pausedByLoss } from './destination-metrics.ts';
 import { resendWithoutBlame } from './non-congestion-loss.ts';
 import type { ParsedOptions } from './options.ts';
@@ -52,11 +53,11 @@ export function fastOpenAnswered(c: Connection, segment: Segment, metrics: Desti
   learn(c, options, metrics, sentData, refused);
   if (refused) {
     c.fastOpenFail = c.synRetries > 0 ? FAST_OPEN_SYN_AGAIN : FAST_OPEN_NOT_ACKED;
-    c.tcp.stats.TCPFastOpenActiveFail++;
+    count(c, 'TCPFastOpenActiveFail');
     resendWithoutBlame(c);
   } else if (sentData) {
     c.synDataAcked = true;
-    c.tcp.stats.TCPFastOpenActive++;
+    count(c, 'TCPFastOpenActive');
   }
 }
 

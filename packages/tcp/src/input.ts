@@ -3,6 +3,7 @@ import { challengeAck, failsPaws, inWindow, noteDuplicate, noteTimestamp } from 
 import { processAck } from './ack.ts';
 import { abort, enterTimeWait, finish, limitFinWait2, restartTimeWait } from './close.ts';
 import { type Connection, EVENT_CONNECT, EVENT_END, EVENT_READABLE } from './connection.ts';
+import { count } from './counters.ts';
 import { negotiateEcn, receiveEcn } from './ecn.ts';
 import { fastOpenAnswered } from './fast-open.ts';
 import { armKeepAlive } from './keepalive.ts';
@@ -65,7 +66,7 @@ function arrivesInSynSent(c: Connection, segment: Segment, packet: Packet): numb
   }
   if (!(flags & SYN)) return DONE;
   if (failsPawsInSynSent(c, segment)) {
-    c.tcp.stats.PAWSActive++;
+    count(c, 'PAWSActive');
     return ANSWER_RST;
   }
   c.irs = segment.seq;
@@ -185,7 +186,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   let { flags } = segment;
   // First: sequence number. PAWS comes before (RFC 7323 section 5.3).
   if (failsPaws(c, segment)) {
-    c.tcp.stats.PAWSEstab++;
+    count(c, 'PAWSEstab');
     if (c.state === TIME_WAIT && reopens(c, segment)) return OPEN_AGAIN;
     noteOld(c, segment);
     challengeAck(c, segment);
@@ -210,7 +211,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   // Fourth: SYN (RFC 5961 section 4.2). Third, security, is not implemented by anybody.
   if (flags & SYN) {
     if (c.state === TIME_WAIT && reopens(c, segment)) return OPEN_AGAIN;
-    c.tcp.stats.TCPSYNChallenge++;
+    count(c, 'TCPSYNChallenge');
     challengeAck(c, segment);
     return DONE;
   }
@@ -235,7 +236,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   // A closed connection must not be handed data that nobody will read (SHLD-3, section 3.6.1). The RST is that of
   // CLOSED, <SEQ=SEG.ACK>, as Linux answers.
   if (segment.bytes > 0 && c.orphaned && seqGt((segment.seq + segment.bytes) | 0, c.rcvNxt)) {
-    c.tcp.stats.TCPAbortOnData++;
+    count(c, 'TCPAbortOnData');
     abort(c, undefined, false);
     return ANSWER_RST;
   }
@@ -270,7 +271,7 @@ function unacceptable(c: Connection, segment: Segment): number {
     if (flags & SYN && reopens(c, segment)) return OPEN_AGAIN;
     if (flags & FIN) restartTimeWait(c);
   }
-  if (flags & SYN) c.tcp.stats.TCPSYNChallenge++;
+  if (flags & SYN) count(c, 'TCPSYNChallenge');
   noteOld(c, segment);
   if (segment.bytes > 0) c.quickAcks = Math.max(c.quickAcks, 1);
   challengeAck(c, segment);
@@ -354,14 +355,16 @@ function finAcknowledged(c: Connection): void {
 
 /** Seventh: the segment text, trimmed to the window, wherever it belongs. */
 function takeText(c: Connection, segment: Segment, packet: Packet): void {
-  const { state, rcv, tcp } = c;
+  const { state, rcv } = c;
   const early = c.fastOpen && state === SYN_RECEIVED;
   if (state !== ESTABLISHED && state !== FIN_WAIT_1 && state !== FIN_WAIT_2 && !early) return;
   let seq = segment.seq;
   let offset = segment.dataOffset;
   let bytes = segment.bytes;
   c.dataSegsIn++;
-  if (bytes > c.rcvMss) c.rcvMss = Math.min(bytes, c.path.deviceMtu - 40);
+  // A packet that was put together from several says what they were.
+  const size = packet.gsoSize > 0 && packet.gsoSize < bytes ? packet.gsoSize : bytes;
+  if (size > c.rcvMss) c.rcvMss = Math.min(size, c.path.deviceMtu - 40);
   const before = seqDiff(c.rcvNxt, seq);
   if (before > 0) {
     if (before >= bytes) {
@@ -384,7 +387,7 @@ function takeText(c: Connection, segment: Segment, packet: Packet): void {
     if (bytes <= 0) return;
   }
   if (!rcv.ensure((seq + bytes) | 0)) {
-    tcp.stats.TCPRcvQDrop++;
+    count(c, 'TCPRcvQDrop');
     return;
   }
   growWindow(c, bytes);
@@ -404,8 +407,8 @@ function takeText(c: Connection, segment: Segment, packet: Packet): void {
     noteDuplicate(c, segment);
     return;
   }
-  if (rcv.insert(seq, packet, offset, bytes)) tcp.stats.TCPOFOQueue++;
-  else tcp.stats.TCPOFODrop++;
+  if (rcv.insert(seq, packet, offset, bytes)) count(c, 'TCPOFOQueue');
+  else count(c, 'TCPOFODrop');
 }
 
 /** Eighth: the FIN bit, honoured once everything before it is here. */

@@ -1,6 +1,7 @@
 import { NEVER } from '@qanat/clock';
 import { abort } from './close.ts';
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { sendProbe } from './output.ts';
 
 /** Arms keepalive (off by default, RFC 9293 section 3.8.4) when the connection is established or heard from. */
@@ -29,7 +30,7 @@ export function keepAliveTimer(c: Connection): void {
     return;
   }
   c.keepAliveSent++;
-  c.tcp.stats.TCPKeepAlive++;
+  count(c, 'TCPKeepAlive');
   sendProbe(c);
   c.keepAliveAtUs = c.tcp.nowUs + config.keepAliveIntervalUs;
 }

@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { retransmitAt, sendOneNew } from './output.ts';
 import { rearmRto } from './retransmit-timer.ts';
 import { TIMER_LOSS_PROBE } from './timer-modes.ts';
@@ -17,7 +18,7 @@ export function lossProbeTimeout(c: Connection): void {
     }
     if (c.probing) {
       c.probeHigh = c.probeRetransmitted ? high : c.sndNxt;
-      c.tcp.stats.TCPLossProbes++;
+      count(c, 'TCPLossProbes');
     }
   }
   c.rtoMode = TIMER_LOSS_PROBE;

@@ -1,5 +1,6 @@
 import { NEVER } from '@qanat/clock';
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { endReduction, startReduction } from './prr.ts';
 import { setTimer } from './retransmit-timer.ts';
 import { seqGt, seqLt } from './seq.ts';
@@ -41,7 +42,7 @@ export function probeAcknowledged(c: Connection, ack: number, dsack: boolean, pu
   } else if (seqGt(ack, c.probeHigh)) {
     // The probe filled a hole: there was a loss, and congestion control is to know.
     c.probing = false;
-    c.tcp.stats.TCPLossProbeRecovery++;
+    count(c, 'TCPLossProbeRecovery');
     if (c.caState < CA_CWR) {
       c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
       startReduction(c);

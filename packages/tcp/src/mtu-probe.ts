@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { MtuProbe } from './mtu-state.ts';
 import { TIMESTAMPS_BYTES } from './options.ts';
 import { seqDiff, seqGeq } from './seq.ts';
@@ -65,7 +66,7 @@ export function probeSent(c: Connection, seq: number, bytes: number): void {
   probe.size = packetBytes(c, bytes);
   probe.startSeq = seq;
   probe.endSeq = (seq + bytes) | 0;
-  c.tcp.stats.TCPMTUPProbes++;
+  count(c, 'TCPMTUPProbes');
 }
 
 /** SND.UNA moved: was the probe delivered? */
@@ -75,7 +76,7 @@ export function probeDelivered(c: Connection): void {
   probe.searchLow = probe.size;
   probe.size = 0;
   probe.doneUs = c.tcp.nowUs;
-  c.tcp.stats.TCPMTUPSuccess++;
+  count(c, 'TCPMTUPSuccess');
   c.updateMss();
 }
 
@@ -89,7 +90,7 @@ export function probeLost(c: Connection): boolean {
   const alone = c.sndUna === probe.startSeq;
   if (alone) {
     probe.searchHigh = probe.size - 1;
-    c.tcp.stats.TCPMTUPFail++;
+    count(c, 'TCPMTUPFail');
   }
   probe.size = 0;
   probe.doneUs = c.tcp.nowUs;

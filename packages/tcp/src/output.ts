@@ -3,6 +3,7 @@ import { NEVER } from '@qanat/clock';
 import { updateChrono } from './chrono.ts';
 import type { TcpConfig } from './config.ts';
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { ackDue } from './delayed-ack.ts';
 import { ecnCodepoint, segmentEcnFlags, synEcnFlags } from './ecn.ts';
 import { scheduleLossProbe } from './loss-probe.ts';
@@ -210,8 +211,8 @@ export function retransmitAt(c: Connection, index: number): boolean {
   c.prrOut++;
   const stats = c.tcp.stats;
   stats.RetransSegs++;
-  if (c.caState === CA_LOSS) stats.TCPSlowStartRetrans++;
-  else stats.TCPFastRetrans++;
+  if (c.caState === CA_LOSS) count(c, 'TCPSlowStartRetrans');
+  else count(c, 'TCPFastRetrans');
   return true;
 }
 

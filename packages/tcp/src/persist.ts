@@ -1,5 +1,6 @@
 import { abort } from './close.ts';
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { givenUp } from './give-up.ts';
 import { output, sendNewSegment, sendProbe } from './output.ts';
 import { setTimer } from './retransmit-timer.ts';
@@ -19,7 +20,7 @@ export function probeWindow(c: Connection): void {
     return;
   }
   if (givenUp(c)) {
-    c.tcp.stats.TCPAbortOnTimeout++;
+    count(c, 'TCPAbortOnTimeout');
     abort(c, c.softError ?? 'ETIMEDOUT', true);
     return;
   }
@@ -31,7 +32,7 @@ export function probeWindow(c: Connection): void {
     setTimer(c, c.rtx.packetsOut > 0 ? TIMER_RETRANSMIT : TIMER_PERSIST, c.tcp.nowUs + c.rtoUs);
     return;
   }
-  c.tcp.stats.TCPWinProbe++;
+  count(c, 'TCPWinProbe');
   c.retries++;
   if (c.backoff < 30) c.backoff++;
   sendProbe(c);

@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { probeLost } from './mtu-probe.ts';
 import { endReduction, reduce, startReduction } from './prr.ts';
 import { rackDetectLoss } from './rack.ts';
@@ -121,7 +122,7 @@ function duringLoss(c: Connection, segment: Segment, what: number): void {
   if (c.frto) {
     // Step 3.b: data that was sent only once arrived, so not everything was lost.
     if (what & ACK_ORIGINAL) {
-      c.tcp.stats.TCPSpuriousRTOs++;
+      count(c, 'TCPSpuriousRTOs');
       undoLoss(c);
       return;
     }
@@ -199,9 +200,8 @@ function emulateSack(c: Connection, acked: number, duplicate: boolean): number {
 
 /** Starts fast recovery. */
 export function enterRecovery(c: Connection): void {
-  const stats = c.tcp.stats;
-  if (c.sackOk) stats.TCPSackRecovery++;
-  else stats.TCPRenoRecovery++;
+  if (c.sackOk) count(c, 'TCPSackRecovery');
+  else count(c, 'TCPRenoRecovery');
   c.recoveryPoint = c.sndNxt;
   c.probing = false;
   startUndo(c);
@@ -243,7 +243,7 @@ export function enterLoss(c: Connection): void {
   }
   // The receiver dropped what it had SACKed (RFC 2018 section 8): believe nothing it said.
   if (rtx.packetsOut > 0 && c.sackOk && rtx.flags[rtx.head]! & SEG_SACKED) {
-    c.tcp.stats.TCPSACKReneging++;
+    count(c, 'TCPSACKReneging');
     rtx.clearSacks();
   }
   if (!c.sackOk) rtx.sackedOut = 0;

@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { rackDelivered } from './rack.ts';
 import { SEG_EVER_RETRANS, SEG_LOST, SEG_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
 import type { Segment } from './segment.ts';
@@ -24,7 +25,6 @@ export const sackFindings = {
 export function markSacks(c: Connection, segment: Segment): number {
   const { sackCount, sackLeft, sackRight } = segment.options;
   const { rtx, rack } = c;
-  const stats = c.tcp.stats;
   const highBefore = c.sackHigh;
   let marked = 0;
   let sentUs = 0;
@@ -34,7 +34,7 @@ export function markSacks(c: Connection, segment: Segment): number {
     const left = sackLeft[b]!;
     const right = sackRight[b]!;
     if (seqGeq(left, right) || seqGt(right, c.sndNxt)) {
-      stats.TCPSACKDiscard++;
+      count(c, 'TCPSACKDiscard');
       continue;
     }
     if (seqLeq(right, c.sndUna)) continue;
@@ -53,7 +53,7 @@ export function markSacks(c: Connection, segment: Segment): number {
         // It was overtaken by one sent later (RFC 8985 section 6.2, step 3).
         if (seqLt(rtx.seq[i]!, highBefore) && !rack.reorderingSeen) {
           rack.reorderingSeen = true;
-          stats.TCPSACKReorder++;
+          count(c, 'TCPSACKReorder');
         }
       }
       rackDelivered(c, i, everRetransmitted, segment.arrivedUs);
@@ -76,7 +76,7 @@ function noteDsack(c: Connection, segment: Segment): boolean {
   sackFindings.dsack = dsack;
   if (!dsack) return false;
   sackFindings.dsackRight = right;
-  c.tcp.stats.TCPDSACKRecv++;
+  count(c, 'TCPDSACKRecv');
   c.dsackDups++;
   if (c.undoPossible && c.undoRetrans > 0 && seqGeq(left, c.undoMarker)) c.undoRetrans--;
   // A needless retransmission: RACK's window was too narrow (a needless probe says nothing of it).

@@ -1,6 +1,7 @@
 import { NEVER } from '@qanat/clock';
 import { abort, finish } from './close.ts';
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { givenUp } from './give-up.ts';
 import { keepAliveTimer } from './keepalive.ts';
 import { lossProbeTimeout } from './loss-probe-timeout.ts';
@@ -23,7 +24,7 @@ export function runTimers(c: Connection): void {
   }
   if (c.delayedAckAtUs <= nowUs) {
     c.delayedAckAtUs = NEVER;
-    c.tcp.stats.DelayedACKs++;
+    count(c, 'DelayedACKs');
     sendAck(c);
   }
   if (c.rtoAtUs <= nowUs) {
@@ -57,12 +58,12 @@ function retransmissionTimeout(c: Connection): void {
   const rtx = c.rtx;
   if (rtx.packetsOut === 0) return;
   if (givenUp(c)) {
-    c.tcp.stats.TCPAbortOnTimeout++;
+    count(c, 'TCPAbortOnTimeout');
     // R2 is passed (RFC 9293 section 3.8.3). A soft error that ICMP reported names the cause.
     abort(c, c.softError ?? 'ETIMEDOUT', false);
     return;
   }
-  c.tcp.stats.TCPTimeouts++;
+  count(c, 'TCPTimeouts');
   enterLoss(c);
   c.retries++;
   suspectBlackHole(c);
@@ -81,13 +82,13 @@ function synTimeout(c: Connection): void {
   // One more for the flow that has data already, as Linux.
   const most = c.state === SYN_SENT ? config.synRetries : config.synAckRetries + (c.fastOpen ? 1 : 0);
   if (c.synRetries >= most) {
-    tcp.stats.TCPAbortOnTimeout++;
+    count(c, 'TCPAbortOnTimeout');
     abort(c, c.softError ?? 'ETIMEDOUT', false);
     return;
   }
   c.synRetries++;
   if (c.backoff < 30) c.backoff++;
-  tcp.stats.TCPTimeouts++;
+  count(c, 'TCPTimeouts');
   sendSyn(c, true);
   c.rtoAtUs = tcp.nowUs + c.rtoUs;
 }

@@ -4,6 +4,7 @@ import { abort, finish, limitFinWait2 } from './close.ts';
 import { type TcpConfig, tcpConfig } from './config.ts';
 import { createCongestionControl } from './congestion.ts';
 import type { Connection } from './connection.ts';
+import { count } from './counters.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { seqDiff } from './seq.ts';
 import { CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_1, LAST_ACK, SYN_RECEIVED, SYN_SENT, TIME_WAIT } from './state.ts';
@@ -127,7 +128,7 @@ export function close(c: Connection): void {
     return;
   }
   if (c.rcv.readable > 0) {
-    c.tcp.stats.TCPAbortOnClose++;
+    count(c, 'TCPAbortOnClose');
     abort(c, undefined, true);
     return;
   }
