@@ -69,6 +69,7 @@ function arrivesInSynSent(c: Connection, segment: Segment, packet: Packet): numb
     count(c, 'PAWSActive');
     return ANSWER_RST;
   }
+  c.segAck = segment.ack;
   c.irs = segment.seq;
   c.rcvNxt = (segment.seq + 1) | 0;
   takeSynOptions(c, segment);
