@@ -22,7 +22,9 @@ export function generate(seed: number): Scenario {
   for (let i = 0; i < count; i++) disturbances.push(disturbance(draw, spanUs));
   const flows: FlowSpec[] = [];
   const flowCount = draw.chance(0.6) ? 1 : draw.int(2, 4);
-  for (let i = 0; i < flowCount; i++) flows.push(flow(draw, spanUs, flowCount, forth, back));
+  const limits = [forth, back, ...disturbances.map(({ impair }) => impair)];
+  const limited = limits.some(({ rateBitsPerSecond }) => rateBitsPerSecond !== undefined);
+  for (let i = 0; i < flowCount; i++) flows.push(flow(draw, spanUs, flowCount, limited));
   return { seed, mtu, forth, back, disturbances, flows };
 }
 
@@ -79,10 +81,10 @@ function queue(draw: Draw, rateBitsPerSecond: number): number {
   return draw.log(2, Math.max(4, Math.min(1000, Math.floor(rateBitsPerSecond / 8 / 1500))));
 }
 
-function flow(draw: Draw, spanUs: number, count: number, forth: ImpairmentOptions, back: ImpairmentOptions): FlowSpec {
+/** @param limited whether the link has a rate, at times. */
+function flow(draw: Draw, spanUs: number, count: number, limited: boolean): FlowSpec {
   const startUs = count === 1 || draw.chance(0.5) ? 0 : draw.int(0, spanUs);
   const oneWay = draw.chance(0.5);
-  const limited = (forth.rateBitsPerSecond ?? back.rateBitsPerSecond) !== undefined;
   const first = tcpOptions(draw, limited);
   const second = draw.chance(0.3) ? tcpOptions(draw, limited) : { ...first, ...buffers(draw) };
   const window = Math.min(first.sndBuf!, second.rcvBuf!);
@@ -100,9 +102,10 @@ function flow(draw: Draw, spanUs: number, count: number, forth: ImpairmentOption
   return spec;
 }
 
-function buffers(draw: Draw): Pick<TcpConfig, 'sndBuf' | 'rcvBuf'> {
+function buffers(draw: Draw): Pick<Partial<TcpConfig>, 'sndBuf' | 'rcvBuf' | 'autoTune'> {
   const size = () => (draw.chance(0.4) ? 1 << 20 : draw.log(64, 1 << 20));
-  return { sndBuf: size(), rcvBuf: size() };
+  const sizes = { sndBuf: size(), rcvBuf: size() };
+  return draw.chance(0.2) ? { ...sizes, autoTune: true } : sizes;
 }
 
 function tcpOptions(draw: Draw, rateLimited: boolean): Mutable<Partial<TcpConfig>> {
@@ -122,6 +125,11 @@ function tcpOptions(draw: Draw, rateLimited: boolean): Mutable<Partial<TcpConfig
   if (draw.chance(0.1)) tcp.minRtoUs = draw.pick([10 * MS, 1 * SECOND]);
   if (draw.chance(0.05)) tcp.dupThresh = draw.int(1, 10);
   if (draw.chance(0.1)) tcp.slowStartAfterIdle = false;
+  for (const key of ['rack', 'lossProbe', 'frto', 'dsack'] as const) if (draw.chance(0.1)) tcp[key] = false;
+  if (draw.chance(0.2)) tcp.ecn = draw.pick(['off', 'on']);
+  if (draw.chance(0.2)) tcp.mtuProbing = draw.pick(['off', 'always']);
+  if (draw.chance(0.05)) tcp.cork = true;
+  if (draw.chance(0.05)) tcp.notsentLowat = draw.log(1, 100_000);
   if (draw.chance(0.1)) tcp.timeWaitUs = draw.pick([1 * MS, 1 * SECOND, 240 * SECOND]);
   if (draw.chance(0.1)) {
     tcp.keepAlive = true;
