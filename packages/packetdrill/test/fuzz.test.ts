@@ -57,16 +57,16 @@ describe('hostile text', () => {
   });
 
   it('a mutated script parses or gives a ParseError, nothing else', () => {
-    fc.assert(fc.property(mutated(PIECES), parses), { numRuns: 2000 });
+    fc.assert(fc.property(mutated(PIECES), parses), { numRuns: 500 });
   });
 
   it('any text parses or gives a ParseError', () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: 'binary', maxLength: 80 }).map((text) => `0 ${text}`),
+        fc.string({ maxLength: 60 }).map((text) => `0 ${text}`),
         parses,
       ),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 
@@ -75,7 +75,7 @@ describe('hostile text', () => {
   });
 
   it('a mutated snippet runs or gives a CodeError', () => {
-    fc.assert(fc.property(mutated(CODE_PIECES), runs), { numRuns: 2000 });
+    fc.assert(fc.property(mutated(CODE_PIECES), runs), { numRuns: 500 });
   });
 
   it('long and deep input ends soon', () => {
