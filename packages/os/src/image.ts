@@ -15,3 +15,12 @@ export function isImage(value: unknown): value is Image {
     typeof (value as { main?: unknown }).main === 'function'
   );
 }
+
+/** @returns the URL of an image that is given as URL, as its text, or as an absolute path. */
+export function imageHref(image: URL | string): string {
+  if (typeof image !== 'string') return image.href;
+  // One letter is a drive, not a scheme.
+  if (/^[a-z][a-z0-9+.-]+:/i.test(image)) return image;
+  const path = image.replaceAll('\\', '/');
+  return `file://${path.startsWith('/') ? '' : '/'}${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`;
+}

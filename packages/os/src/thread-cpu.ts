@@ -17,7 +17,7 @@ const SLICE_US = 10_000;
 const LOOK_EVERY_US = 10_000;
 const HOST_BUSY_SLEEP_US = 1000;
 /** In threads a peer may be between publishing and notifying: a fault is one when it outlives this. */
-const AUDIT_GRACE_MS = 50;
+const AUDIT_GRACE_MS = 300;
 /** Looks at the event word between two readings of the clock. */
 const LOOKS_PER_CLOCK = 64;
 

@@ -1,6 +1,3 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import {
   type DomainExit,
   type DomainStart,
@@ -9,7 +6,7 @@ import {
   type Launcher,
   VIRQ_ARCH_0,
 } from '@qanat/xen';
-import type { Image } from './image.ts';
+import { type Image, imageHref } from './image.ts';
 import { builtUrl, describeError, type ThreadMessage, type ThreadStart } from './thread-protocol.ts';
 
 export interface ThreadLauncherOptions {
@@ -21,6 +18,16 @@ export interface ThreadLauncherOptions {
   /** Longest spin before a sleep, in microseconds; it adapts, and is off while it does not pay. Default 20. */
   readonly spinUs?: number | undefined;
 }
+
+/** What Node has for this. A browser loads this package, too, for its other virtual CPUs. */
+const node =
+  typeof process === 'undefined' || process.versions?.node === undefined
+    ? undefined
+    : {
+        Worker: (await import('node:worker_threads')).Worker,
+        existsSync: (await import('node:fs')).existsSync,
+        fileURLToPath: (await import('node:url')).fileURLToPath,
+      };
 
 const ENTRY = 'thread-entry.js';
 const ENTRY_SOURCE = 'thread-entry.ts';
@@ -37,12 +44,13 @@ export class ThreadLauncher implements Launcher<Image> {
   #running = 0;
   #changed: () => void = () => {};
 
-  /** @throws Error when the machine's memory is not shared. */
+  /** @throws Error when the machine's memory is not shared, or this is not Node. */
   constructor(options: ThreadLauncherOptions) {
     this.#hypervisor = options.hypervisor;
     this.#seed = options.seed;
     this.#audit = options.audit ?? false;
     this.#spinUs = options.spinUs ?? DEFAULT_SPIN_US;
+    if (node === undefined) throw new Error('domains in threads need Node: use a CooperativeScheduler here');
     if (!options.hypervisor.memory.shared) throw new Error('domains in threads need a shared machine memory');
   }
 
@@ -64,7 +72,7 @@ export class ThreadLauncher implements Launcher<Image> {
     // From the sources this process may run with loaders and conditions that the built files must not see.
     // Else they are inherited by saying nothing: named, a flag of V8 would be refused.
     const flags = import.meta.url.endsWith('.ts') ? { execArgv: [] } : {};
-    const worker = new Worker(entry, { workerData: data, name: config.name, ...flags });
+    const worker = new node!.Worker(entry, { workerData: data, name: config.name, ...flags });
     let exit: DomainExit = { name: config.name, domid, code: -1 };
     let stopped = false;
     this.#running++;
@@ -133,10 +141,9 @@ function imageUrl(image: URL | string | Image): string {
   if (typeof image !== 'string' && !(image instanceof URL)) {
     throw new Error('a domain in a thread needs the URL or path of its image: an object cannot go there');
   }
-  const text = typeof image === 'string' ? image : image.href;
-  const href = builtUrl(/^[a-z][a-z0-9+.-]+:/i.test(text) ? text : pathToFileURL(text).href);
-  if (href.startsWith('file:') && !existsSync(fileURLToPath(href))) {
-    throw new Error(`the image ${fileURLToPath(href)} is missing: build first (tsc -b)`);
+  const href = builtUrl(imageHref(image));
+  if (href.startsWith('file:') && !node!.existsSync(node!.fileURLToPath(href))) {
+    throw new Error(`the image ${node!.fileURLToPath(href)} is missing: build first (tsc -b)`);
   }
   return href;
 }

@@ -1,4 +1,3 @@
-import { pathToFileURL } from 'node:url';
 import {
   type DomainExit,
   type DomainStart,
@@ -8,7 +7,8 @@ import {
   VIRQ_ARCH_0,
 } from '@qanat/xen';
 import { CooperativeCpu } from './cooperative-cpu.ts';
-import { type Image, isImage } from './image.ts';
+import { eventLoopTurn } from './event-loop.ts';
+import { type Image, imageHref, isImage } from './image.ts';
 import { Kernel } from './kernel.ts';
 import { LOOP_BLOCKED, LOOP_STOPPED, LOOP_TURN } from './main-loop.ts';
 import { describeError } from './thread-protocol.ts';
@@ -239,9 +239,7 @@ export abstract class TurnScheduler implements Launcher<Image> {
 
   async #eventLoopTurn(): Promise<void> {
     this.turnWanted = false;
-    await new Promise<void>((resolve) => {
-      setImmediate(resolve);
-    });
+    await eventLoopTurn();
   }
 }
 
@@ -250,8 +248,7 @@ async function loadImage(image: URL | string | Image): Promise<Image> {
     if (!isImage(image)) throw new TypeError('the image has no function main(kernel)');
     return image;
   }
-  const text = typeof image === 'string' ? image : image.href;
-  const module: unknown = await import(/^[a-z][a-z0-9+.-]+:/i.test(text) ? text : pathToFileURL(text).href);
-  if (!isImage(module)) throw new TypeError(`the image ${text} does not export a function main(kernel)`);
+  const module: unknown = await import(/* @vite-ignore */ imageHref(image));
+  if (!isImage(module)) throw new TypeError(`the image ${image} does not export a function main(kernel)`);
   return module;
 }

@@ -1,7 +1,7 @@
 import { Memory } from '@qanat/bytes';
 import { RealClock } from '@qanat/clock';
 import { type DomainExit, Hypervisor, type LaunchedDomain } from '@qanat/xen';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type KernelStats, readKernelStats, ThreadLauncher, type ThreadLauncherOptions } from '../src/index.ts';
 import { builtUrl } from '../src/thread-protocol.ts';
 
@@ -13,10 +13,16 @@ class Threads {
   readonly launcher: ThreadLauncher;
   readonly exits: DomainExit[] = [];
   readonly messages: unknown[] = [];
+  readonly #domains: LaunchedDomain[] = [];
 
   constructor(options: Partial<ThreadLauncherOptions> = {}) {
     this.launcher = new ThreadLauncher({ hypervisor: this.hypervisor, audit: true, ...options });
     this.hypervisor.createDomain({ name: 'Domain-0', bytes: 4096 });
+  }
+
+  /** Leaves no thread behind, whatever became of the test. */
+  end(): void {
+    for (const domain of this.#domains) domain.kill();
   }
 
   start(
@@ -25,7 +31,7 @@ class Threads {
     onMessage: (message: unknown) => void = (message) => this.messages.push(message),
   ): LaunchedDomain {
     const name = file.replace('.mjs', '');
-    return this.launcher.launch({
+    const domain = this.launcher.launch({
       domid: this.hypervisor.createDomain({ name, bytes: 1 << 20 }),
       config: { name, memoryMiB: 1, vifs: [] },
       image: new URL(`./images/${file}`, import.meta.url),
@@ -33,6 +39,8 @@ class Threads {
       onMessage,
       onExit: (exit) => this.exits.push(exit),
     });
+    this.#domains.push(domain);
+    return domain;
   }
 
   until(done: () => boolean): Promise<void> {
@@ -49,6 +57,8 @@ let threads: Threads;
 beforeEach(() => {
   threads = new Threads();
 });
+
+afterEach(() => threads.end());
 
 describe('domains in threads', () => {
   it.each([0, 20])(
@@ -135,6 +145,15 @@ describe('domains in threads', () => {
     expect(stats.timersFired).toBe(3);
     // Each deadline one sleep, and a short one after the burst of the start.
     expect(stats.sleeps).toBeLessThan(10);
+  });
+
+  it('sleep for good when there is nothing to do', async () => {
+    threads.start('moods.mjs', { mood: 'sleep' });
+    await threads.until(() => threads.messages.length === 1);
+    const untilMs = performance.now() + 200;
+    await threads.until(() => performance.now() > untilMs);
+    // What led to the first sleep, and a look back at the event loop.
+    expect(readKernelStats(threads.hypervisor, 1)!.sleeps).toBeLessThan(5);
   });
 
   it('throw when they sleep with work left for longer than a notify can be under way', async () => {
