@@ -85,6 +85,30 @@ describe('domains in threads', () => {
     },
   );
 
+  it.each([0, 20])(
+    'pass 200 000 messages through a ring, in order, past the wrap (spin %i us)',
+    {
+      timeout: 60_000,
+    },
+    async (spinUs) => {
+      const count = 200_000;
+      const startIndex = 0xffff_ff00;
+      threads = new Threads({ spinUs, seed: 7 });
+      const back: { current?: LaunchedDomain } = {};
+      let stats: KernelStats | undefined;
+      threads.start('ring.mjs', { end: 'front', count, startIndex }, (message) => {
+        const { port, stats: final } = message as { port?: number; stats?: KernelStats };
+        if (port !== undefined) back.current?.post(message);
+        stats = final ?? stats;
+      });
+      back.current = threads.start('ring.mjs', { end: 'back', count, startIndex });
+      await threads.exited(2);
+      expect(threads.exits.map(({ code, error }) => error?.stack ?? code)).toEqual([0, 0]);
+      // Event suppression works: far fewer events than messages.
+      expect(stats!.evtchnSends).toBeLessThan(count / 4);
+    },
+  );
+
   it('report what they exit with', async () => {
     threads.start('moods.mjs', { mood: 'exit', code: 5 });
     await threads.exited();
@@ -137,7 +161,7 @@ describe('domains in threads', () => {
   });
 
   it('sleep until their deadlines', async () => {
-    threads.start('moods.mjs', { mood: 'timers', clock: builtUrl(import.meta.resolve('@qanat/clock')) });
+    threads.start('moods.mjs', { mood: 'timers' });
     await threads.exited();
     expect(threads.exits[0]).toEqual({ name: 'moods', domid: 1, code: 0 });
     expect(threads.messages[0]).toBeGreaterThanOrEqual(15_000);

@@ -1,4 +1,6 @@
 // Does what its argument says.
+import { Timer } from '@qanat/clock';
+
 export async function main(kernel) {
   switch (kernel.args.mood) {
     case 'exit':
@@ -43,7 +45,6 @@ export async function main(kernel) {
     }
     case 'timers': {
       // Sleeps until its own deadlines, three times.
-      const { Timer } = await import(kernel.args.clock);
       const startUs = kernel.clock.now();
       let left = 3;
       const timer = new Timer((nowUs) => {
