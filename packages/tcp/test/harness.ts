@@ -302,7 +302,7 @@ export class Harness implements TcpNetwork {
   connect(options = '', o: { win?: number; rttMs?: number; finalWin?: number } = {}): this {
     const { win = 65535, rttMs = 0 } = o;
     this.open();
-    this.takeOne('S');
+    this.takeOne(this.config.ecn === 'on' ? 'SEW' : 'S');
     if (rttMs > 0) this.wait(rttMs);
     if (options.includes('TS')) this.peer.timestamps = true;
     this.in(`S. 0:0(0) ack 1 win ${win} <${options}>`);
@@ -521,6 +521,13 @@ export class Harness implements TcpNetwork {
     const got = user.read(c, into);
     expect(Buffer.compare(into.subarray(0, got), pattern(this.#read, got)), 'the bytes read are those sent').toBe(0);
     this.#read += got;
+    return got;
+  }
+
+  /** Reads without a look at what it is. */
+  readRaw(into: Uint8Array, c = this.c): number {
+    const got = user.read(c, into);
+    this.#done();
     return got;
   }
 
