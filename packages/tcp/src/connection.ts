@@ -35,6 +35,8 @@ export interface ConnectionUser {
 
 /** Who hands out connections that peers open: a listener. */
 export interface ConnectionParent {
+  /** Nobody accepts: a handshake shall not be completed now. */
+  readonly acceptQueueFull: boolean;
   /** The handshake is complete. */
   established(c: Connection): void;
   /** It ended before. */

@@ -221,6 +221,11 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   const opening = c.state === SYN_RECEIVED;
   if (opening) {
     if (!acknowledgesOurSyn(c, segment)) return ANSWER_RST;
+    if (c.parent?.acceptQueueFull === true && !c.fastOpen) {
+      c.tcp.stats.ListenOverflows++;
+      c.tcp.stats.ListenDrops++;
+      return DONE;
+    }
     acknowledgesSyn(c, segment);
   } else if (c.state === TIME_WAIT) {
     return arrivesInTimeWait(c, segment);

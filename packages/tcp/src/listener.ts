@@ -41,6 +41,10 @@ export class Listener implements ConnectionParent {
     return this.#halfOpen.size >= Math.max(this.backlog, 1);
   }
 
+  get acceptQueueFull(): boolean {
+    return this.waiting > this.backlog;
+  }
+
   add(c: Connection): void {
     this.#halfOpen.add(c);
   }
