@@ -103,6 +103,10 @@ export function suspectBlackHole(c: Connection): void {
   if (config.mtuProbing === 'off' || c.retries < BLACK_HOLE_TIMEOUTS) return;
   const probe = c.mtuProbe;
   if (probe === undefined) return;
+  if (probe.trustedLow === 0) {
+    probe.trustedLow = probe.searchLow;
+    probe.trustedEnabled = probe.enabled;
+  }
   if (!probe.enabled) {
     probe.enabled = true;
     probe.doneUs = tcp.nowUs;
@@ -112,4 +116,16 @@ export function suspectBlackHole(c: Connection): void {
   }
   probe.size = 0;
   c.updateMss();
+}
+
+/** The timeouts are over. @param spurious what was taken for lost arrived, large as it was: there is no black hole. */
+export function settleSuspicion(c: Connection, spurious: boolean): void {
+  const probe = c.mtuProbe;
+  if (probe === undefined || probe.trustedLow === 0) return;
+  if (spurious) {
+    probe.searchLow = Math.max(probe.searchLow, probe.trustedLow);
+    probe.enabled = probe.trustedEnabled;
+    c.updateMss();
+  }
+  probe.trustedLow = 0;
 }

@@ -14,6 +14,9 @@ export class MtuProbe {
   endSeq = 0;
   /** When the search ended. */
   doneUs = Number.NEGATIVE_INFINITY;
+  /** What held before timeouts raised the suspicion of a black hole: `searchLow`, 0 for none, and `enabled`. */
+  trustedLow = 0;
+  trustedEnabled = false;
 
   constructor(enabled: boolean, low: number, high: number) {
     this.enabled = enabled;

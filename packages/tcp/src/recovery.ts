@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
-import { probeLost } from './mtu-probe.ts';
+import { probeLost, settleSuspicion } from './mtu-probe.ts';
 import { endReduction, reduce, startReduction } from './prr.ts';
 import { rackDetectLoss } from './rack.ts';
 import { SEG_LOST, SEG_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
@@ -144,6 +144,7 @@ function duringLoss(c: Connection, segment: Segment, what: number): void {
 
 function undoLoss(c: Connection): void {
   undo(c, true);
+  settleSuspicion(c, true);
   c.retries = 0;
   c.frto = false;
   c.caState = c.rtx.sackedOut > 0 ? CA_DISORDER : CA_OPEN;
@@ -151,12 +152,14 @@ function undoLoss(c: Connection): void {
 
 /** SND.UNA has reached the recovery point. */
 function recovered(c: Connection, segment: Segment): void {
-  if (mayUndo(c, segment)) {
+  const spurious = mayUndo(c, segment);
+  if (spurious) {
     undo(c, false);
   } else {
     if (c.caState === CA_RECOVERY) endReduction(c);
     if (c.rack.reoWndPersist > 0) c.rack.reoWndPersist--;
   }
+  settleSuspicion(c, spurious);
   if (!c.sackOk) c.rtx.sackedOut = 0;
   c.caState = c.rtx.sackedOut > 0 ? CA_DISORDER : CA_OPEN;
   c.dupAcks = 0;

@@ -159,4 +159,19 @@ describe('packetization-layer discovery (RFC 4821)', () => {
     }
     expect(end).toBe(14_601);
   });
+
+  it('takes the suspicion back when the timeouts were spurious: what is late was not swallowed', () => {
+    const t = new Harness({ mtuProbing: 'blackhole', lossProbe: false }).connect('mss 1460,sackOK,TS 0 ecr 0', {
+      rttMs: 100,
+    });
+    t.write(14_480);
+    const first = t.drain()[0]!;
+    expect(first.payload.length).toBe(1448);
+    const echo = t.peer.lastTsVal - t.peer.tsZero;
+    t.wait(30_000);
+    t.drain();
+    expect(t.info().tcpi_snd_mss).toBeLessThan(600);
+    t.in(`. 1:1(0) ack 1449 <nop,nop,TS 9000 ecr ${echo}>`);
+    expect(t.info().tcpi_snd_mss).toBe(1448);
+  });
 });
