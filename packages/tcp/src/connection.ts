@@ -269,6 +269,12 @@ export class Connection implements WindowState, CongestionState {
   cwndUsageSeq = 0;
   lastSentUs = 0;
   lastReceivedUs = 0;
+  lastDataReceivedUs = 0;
+  /** Round trip as the receiver sees it, and what it is measured by (see `rcv-rtt`). */
+  rcvRttUs = 0;
+  rcvRttEcr = 0;
+  rcvRttSeq = 0;
+  rcvRttSinceUs = 0;
 
   // --- Timers: one deadline each, the earliest is armed -----------------------------------------------------------
   readonly timer: Timer;

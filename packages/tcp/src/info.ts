@@ -17,6 +17,8 @@ export interface TcpInfo {
   readonly tcpi_snd_wscale: number;
   readonly tcpi_rcv_wscale: number;
   readonly tcpi_rto: number;
+  /** How long an acknowledgment may be held back; 0 before data has come. */
+  readonly tcpi_ato: number;
   readonly tcpi_snd_mss: number;
   readonly tcpi_rcv_mss: number;
   readonly tcpi_unacked: number;
@@ -26,6 +28,7 @@ export interface TcpInfo {
   /** Milliseconds. */
   readonly tcpi_last_data_sent: number;
   readonly tcpi_last_data_recv: number;
+  readonly tcpi_last_ack_recv: number;
   readonly tcpi_pmtu: number;
   readonly tcpi_rtt: number;
   readonly tcpi_rttvar: number;
@@ -34,6 +37,16 @@ export interface TcpInfo {
   readonly tcpi_snd_ssthresh: number;
   readonly tcpi_snd_cwnd: number;
   readonly tcpi_advmss: number;
+  /** Most that is advertised for now, bytes. */
+  readonly tcpi_rcv_ssthresh: number;
+  /** Round trip as the receiver measures it; 0 before it could. */
+  readonly tcpi_rcv_rtt: number;
+  /** What the application read in the round trip in which it read most, bytes. */
+  readonly tcpi_rcv_space: number;
+  /** Segments that came ahead of missing ones. */
+  readonly tcpi_rcv_ooopack: number;
+  /** Retransmission timeouts. */
+  readonly tcpi_total_rto: number;
   readonly tcpi_total_retrans: number;
   readonly tcpi_bytes_acked: number;
   readonly tcpi_bytes_received: number;
@@ -66,6 +79,7 @@ const OPT_SYN_DATA = 32;
 /** A snapshot of a connection. */
 export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
   settleChrono(c, nowUs);
+  const advMss = announcedMssFor(c.config, c.path);
   const sinceMs = (us: number) => Math.max(0, Math.floor((nowUs - us) / 1000));
   return {
     tcpi_state: c.state,
@@ -83,6 +97,7 @@ export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
     tcpi_snd_wscale: c.sndWndShift,
     tcpi_rcv_wscale: c.rcvWndShift,
     tcpi_rto: Math.round(c.rtoUs),
+    tcpi_ato: c.dataSegsIn > 0 ? c.config.delayedAckUs : 0,
     tcpi_snd_mss: c.mss,
     tcpi_rcv_mss: c.rcvMss,
     tcpi_unacked: c.rtx.packetsOut,
@@ -90,14 +105,20 @@ export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
     tcpi_lost: c.rtx.lostOut,
     tcpi_retrans: c.rtx.retransOut,
     tcpi_last_data_sent: sinceMs(c.lastSentUs),
-    tcpi_last_data_recv: sinceMs(c.lastReceivedUs),
+    tcpi_last_data_recv: sinceMs(c.lastDataReceivedUs),
+    tcpi_last_ack_recv: sinceMs(c.lastReceivedUs),
     tcpi_pmtu: c.path.mtu,
     tcpi_rtt: Math.round(c.rtt.srttUs),
     tcpi_rttvar: Math.round(c.rtt.rttvarUs),
     tcpi_min_rtt: c.rtt.minRttUs === NEVER ? 0 : Math.round(c.rtt.minRttUs),
     tcpi_snd_ssthresh: c.ssthresh,
     tcpi_snd_cwnd: c.cwnd,
-    tcpi_advmss: announcedMssFor(c.config, c.path),
+    tcpi_advmss: advMss,
+    tcpi_rcv_ssthresh: Math.min(c.rcvGrown, c.rcvClamp, c.rcv.limit),
+    tcpi_rcv_rtt: Math.round(c.rcvRttUs),
+    tcpi_rcv_space: c.rcvSpace > 0 ? c.rcvSpace : Math.min(c.rcv.limit, c.config.initialCwnd * advMss),
+    tcpi_rcv_ooopack: c.counters?.TCPOFOQueue ?? 0,
+    tcpi_total_rto: c.counters?.TCPTimeouts ?? 0,
     tcpi_total_retrans: c.totalRetrans,
     tcpi_bytes_acked: c.bytesAcked,
     tcpi_bytes_received: c.bytesReceived,

@@ -10,6 +10,7 @@ import { armKeepAlive } from './keepalive.ts';
 import { startMtuProbing } from './mtu-probe.ts';
 import { resendWithoutBlame } from './non-congestion-loss.ts';
 import { sendAck, sendSyn } from './output.ts';
+import { measureAsReceiver } from './rcv-rtt.ts';
 import { stopTimer } from './retransmit-timer.ts';
 import type { Segment } from './segment.ts';
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
@@ -156,6 +157,7 @@ function establish(c: Connection): void {
   c.backoff = 0;
   c.retries = 0;
   c.recoveryPoint = c.iss;
+  if (c.lastDataReceivedUs === 0) c.lastDataReceivedUs = c.tcp.nowUs;
   if (c.rtx.packetsOut === 0) {
     c.smallEnd = c.sndUna;
     c.cwndUsageSeq = c.sndUna;
@@ -368,6 +370,8 @@ function takeText(c: Connection, segment: Segment, packet: Packet): void {
   let offset = segment.dataOffset;
   let bytes = segment.bytes;
   c.dataSegsIn++;
+  c.lastDataReceivedUs = c.tcp.nowUs;
+  measureAsReceiver(c, segment);
   // A packet that was put together from several says what they were.
   const size = packet.gsoSize > 0 && packet.gsoSize < bytes ? packet.gsoSize : bytes;
   if (size > c.rcvMss) c.rcvMss = Math.min(size, c.path.deviceMtu - 40);
