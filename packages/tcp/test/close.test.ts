@@ -281,6 +281,20 @@ describe('lost data is told by a RST (3.6.1) [SHLD-3]', () => {
     expect(t.stats.TCPAbortOnClose).toBe(1);
   });
 
+  it('also after its own FIN was sent or queued', () => {
+    for (const win of [0, 5000]) {
+      const t = established();
+      t.in(`. 1:1(0) ack 1 win ${win}`);
+      t.shutdown();
+      t.in(`P. 1:101(100) ack 1 win ${win}`);
+      t.drain();
+      t.close();
+      expect(t.takeOne('R.').relSeq).toBe(win === 0 ? 1 : 2);
+      t.quietFor(1e6);
+      expect(t.tcp.connectionCount).toBe(0);
+    }
+  });
+
   it('in CLOSE-WAIT too', () => {
     const t = established();
     t.in('FP. 1:101(100) ack 1');

@@ -96,15 +96,20 @@ describe('ICMP errors (3.9.2.2) [MUST-54]', () => {
     t.told();
   });
 
-  it('end a half-open connection only when they are hard', () => {
+  it.each([
+    ['EHOSTUNREACH', false, true],
+    ['ENETUNREACH', false, true],
+    ['ECONNREFUSED', true, true],
+    ['EPROTO', false, false],
+  ] as const)('%s (hard: %s) ends a half-open connection of a listener: %s', (code, hard, ends) => {
     const t = new Harness();
     t.listen();
     t.in('S 0:0(0)');
     t.takeOne('S.');
-    error(t, 0, 'EHOSTUNREACH', false);
-    expect(t.tcp.connectionCount).toBe(1);
-    error(t, 0, 'ECONNREFUSED', true);
-    expect(t.tcp.connectionCount).toBe(0);
-    expect(t.listener!.halfOpen).toBe(0);
+    error(t, 0, code, hard);
+    expect(t.tcp.connectionCount).toBe(ends ? 0 : 1);
+    expect(t.listener!.halfOpen).toBe(ends ? 0 : 1);
+    t.told();
+    t.quiet();
   });
 });

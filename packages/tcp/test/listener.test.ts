@@ -113,6 +113,24 @@ describe('the backlog', () => {
     expect(t.takeOne('S.').dstPort).toBe(5);
   });
 
+  it('that nobody empties ignores the last ACK of a handshake, which is completed later', () => {
+    const t = new Harness();
+    t.listen(4);
+    t.in('S 0:0(0) <mss 1000>');
+    t.takeOne('S.');
+    t.listener!.waiting = 5;
+    t.in('. 1:1(0) ack 1');
+    t.in('P. 1:11(10) ack 1');
+    t.quiet();
+    t.told();
+    expect(t.tcp.connectionCount).toBe(1);
+    t.next('S. 0:0(0) ack 1');
+    t.listener!.waiting = 0;
+    t.in('P. 1:11(10) ack 1');
+    t.told('accept', 'readable');
+    expect(t.read()).toBe(10);
+  });
+
   it('that nobody empties drops SYNs without a word, cookies or not', () => {
     const t = new Harness();
     t.listen(4);
