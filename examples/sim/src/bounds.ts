@@ -3,11 +3,11 @@ import { DEFAULT_TCP_CONFIG } from '@qanat/tcp';
 import type { EndSpec, FlowSpec, Scenario } from './scenario.ts';
 
 /** Frames that a flow may need whatever it carries: handshakes, ARP, closing, and all of them again. */
-const FRAMES_PER_FLOW = 400;
+const FRAMES_PER_FLOW = 150;
 /** Frames for each segment that an ideal sender would send: its acknowledgment, and losses and timeouts on a bad link. */
-const FRAMES_PER_SEGMENT = 12;
+const FRAMES_PER_SEGMENT = 6;
 /** Frames per second and flow without data: timeouts, probes, keepalives, ARP. */
-const FRAMES_PER_SECOND = 12;
+const FRAMES_PER_SECOND = 6;
 const HEADERS_BYTES = 52;
 /** Packets that ARP keeps for a host that it asks for; their pages stay with it. */
 const ARP_PENDING = 64;
