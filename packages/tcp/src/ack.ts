@@ -16,11 +16,11 @@ import {
   onAcknowledgment,
 } from './recovery.ts';
 import { SEG_EVER_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
-import { rearmRto, stopTimer } from './retransmit-timer.ts';
+import { rearmRto, setTimer, stopTimer } from './retransmit-timer.ts';
 import { markSacks, sackFindings } from './scoreboard.ts';
 import type { Segment } from './segment.ts';
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
-import { TIMER_REORDER } from './timer-modes.ts';
+import { TIMER_REORDER, TIMER_RETRANSMIT } from './timer-modes.ts';
 
 const MAX_BEHIND = 0x3fff_ffff;
 
@@ -110,9 +110,17 @@ export function processAck(c: Connection, segment: Segment): boolean {
     // A state that was left or entered changes which timer is right.
     if (rearm && stateBefore !== c.caState && c.rtoMode !== TIMER_REORDER) startTimer(c);
   }
-  if (rtx.packetsOut === 0 && !c.persisting) stopTimer(c);
+  if (rtx.packetsOut === 0) {
+    if (!c.persisting) stopTimer(c);
+  } else if (advanced > 0 && rtx.isSacked(rtx.head)) {
+    // The receiver took back what it had SACKed (RFC 2018 section 8): soon, unless the rest of the hole's ACK is under way.
+    setTimer(c, TIMER_RETRANSMIT, c.tcp.nowUs + Math.max(c.rtt.srttUs / 2, RENEGING_DELAY_US));
+  }
   return true;
 }
+
+/** Least patience with a receiver that seems to renege, as Linux. */
+const RENEGING_DELAY_US = 10_000;
 
 function startTimer(c: Connection): void {
   if (!scheduleLossProbe(c, true)) rearmRto(c);

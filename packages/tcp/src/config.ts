@@ -35,6 +35,8 @@ export interface TcpConfig {
   readonly maxRtoUs: number;
   /** Retransmissions of a SYN: 4 min, as MUST-23 wants at least 3 min [tcp_syn_retries is 6, 2 min]. */
   readonly synRetries: number;
+  /** SYN timeouts without backoff before the exponential ones [tcp_syn_linear_timeouts, 4 there]. */
+  readonly synLinearTimeouts: number;
   /** Retransmissions of a SYN-ACK [tcp_synack_retries]. */
   readonly synAckRetries: number;
   /** R2 as retransmissions of data [tcp_retries2]: the connection is given up after them. */
@@ -111,6 +113,7 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   minRtoUs: 200_000,
   maxRtoUs: 120_000_000,
   synRetries: 7,
+  synLinearTimeouts: 0,
   synAckRetries: 5,
   retries2: 15,
   orphanRetries: 8,

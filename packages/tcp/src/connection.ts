@@ -184,6 +184,10 @@ export class Connection implements WindowState, CongestionState {
   /** An acknowledgment is due now / whenever the timer says. */
   ackNow = false;
   quickAcks = 0;
+  /** The application answers what it gets (Linux: pingpong mode). */
+  answering = false;
+  /** When data last came. */
+  dataReceivedUs = Number.NEGATIVE_INFINITY;
   /** SEG.ACK of the last segment. */
   segAck = 0;
 

@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { quicken } from './delayed-ack.ts';
 import type { Segment } from './segment.ts';
 import { ACK, CWR, ECE, SYN } from './wire.ts';
 
@@ -40,7 +41,7 @@ export function receiveEcn(c: Connection, segment: Segment): void {
     if (segment.bytes > 0) c.ackNow = true;
   }
   if ((segment.tos & CE) === CE && segment.bytes > 0) {
-    if (!c.ecnEcho) c.quickAcks = Math.max(c.quickAcks, 2);
+    if (!c.ecnEcho) quicken(c, 2);
     c.ecnEcho = true;
     c.ackNow = true;
     c.deliveredCeIn++;

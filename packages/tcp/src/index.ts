@@ -7,17 +7,17 @@ export {
   type TcpConfig,
   tcpConfig,
 } from './config.ts';
-export { countersOf, type TcpCounters } from './counters.ts';
 export type { CongestionControl, CongestionState } from './congestion-control.ts';
 export type { Connection, ConnectionUser } from './connection.ts';
+export { countersOf, type TcpCounters } from './counters.ts';
 export type { FastOpenKey } from './fast-open-server.ts';
 export { type TcpInfo, tcpInfo } from './info.ts';
 export type { Listener, OnConnection } from './listener.ts';
 export type { TcpNetwork, TcpPath } from './network.ts';
 export type { TcpObserver, WindowState } from './observer.ts';
 export { reportedMtu } from './path-mtu.ts';
-export { formatSs, SS_HEADER, type SsInfo, ssInfo } from './ss.ts';
 export { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
+export { formatSs, SS_HEADER, type SsInfo, ssInfo } from './ss.ts';
 export * from './state.ts';
 export { TcpStats } from './stats.ts';
 export { Tcp, type TcpLayerOptions } from './tcp.ts';

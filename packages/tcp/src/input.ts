@@ -4,6 +4,7 @@ import { processAck } from './ack.ts';
 import { abort, enterTimeWait, finish, limitFinWait2, restartTimeWait } from './close.ts';
 import { type Connection, EVENT_CONNECT, EVENT_END, EVENT_READABLE } from './connection.ts';
 import { count } from './counters.ts';
+import { quicken } from './delayed-ack.ts';
 import { negotiateEcn, receiveEcn } from './ecn.ts';
 import { fastOpenAnswered } from './fast-open.ts';
 import { armKeepAlive } from './keepalive.ts';
@@ -281,7 +282,7 @@ function unacceptable(c: Connection, segment: Segment): number {
   }
   if (flags & SYN) count(c, 'TCPSYNChallenge');
   noteOld(c, segment);
-  if (segment.bytes > 0) c.quickAcks = Math.max(c.quickAcks, 1);
+  if (segment.bytes > 0) quicken(c, 1);
   challengeAck(c, segment);
   return DONE;
 }
@@ -372,6 +373,7 @@ function takeText(c: Connection, segment: Segment, packet: Packet): void {
   c.dataSegsIn++;
   c.lastDataReceivedUs = c.tcp.nowUs;
   measureAsReceiver(c, segment);
+  c.dataReceivedUs = c.tcp.nowUs;
   // A packet that was put together from several says what they were.
   const size = packet.gsoSize > 0 && packet.gsoSize < bytes ? packet.gsoSize : bytes;
   if (size > c.rcvMss) c.rcvMss = Math.min(size, c.path.deviceMtu - 40);

@@ -4,7 +4,7 @@ import { updateChrono } from './chrono.ts';
 import type { TcpConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
-import { ackDue } from './delayed-ack.ts';
+import { ackDue, noteAnswer } from './delayed-ack.ts';
 import { ecnCodepoint, segmentEcnFlags, synEcnFlags } from './ecn.ts';
 import { scheduleLossProbe } from './loss-probe.ts';
 import { probeBytes, probeSent } from './mtu-probe.ts';
@@ -76,7 +76,9 @@ function sendData(c: Connection): void {
   if (rtx.lostOut > 0 && !c.sendNewFirst) budget = retransmitLost(c, budget);
   const packetsBefore = rtx.packetsOut;
   const stop = sendNew(c, budget);
-  validateCwnd(c, stop === STOP_CWND);
+  // The window is used up too where the application wrote just as much (Linux: tcp_write_xmit).
+  const cwndLimited = stop === STOP_CWND || rtx.inFlight >= c.cwnd;
+  if (cwndLimited || rtx.packetsOut > packetsBefore) validateCwnd(c, cwndLimited);
   updateChrono(c, stop);
   // Before the handshake is complete the timer is that of the SYN-ACK.
   if (c.txBlocked || c.state === SYN_RECEIVED) return;
@@ -142,6 +144,7 @@ export function sendNewSegment(c: Connection, bytes: number, fin: boolean, push:
   c.sndNxt = (c.sndNxt + length) | 0;
   if (fin) c.finSent = true;
   if (bytes < c.mss) c.smallEnd = c.sndNxt;
+  if (bytes > 0) noteAnswer(c);
   if (c.caState >= CA_CWR) c.prrOut++;
   return true;
 }

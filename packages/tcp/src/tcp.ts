@@ -234,7 +234,10 @@ export class Tcp implements PassiveContext {
     c.softError = code;
     // A connection that is being opened fails at once, as Linux does; an established one survives soft errors (MUST-56),
     // and hard ones too (RFC 5927 section 5: ICMP is not authenticated).
-    if (c.state === SYN_SENT || (c.state === SYN_RECEIVED && hard && !c.fastOpen)) abort(c, code, false);
+    // Half-open connections of a listener go by net and host unreachable too, as there: the peer asks again.
+    const unreachable = code === 'EHOSTUNREACH' || code === 'ENETUNREACH';
+    const halfOpen = c.state === SYN_RECEIVED && !c.fastOpen && (hard || (c.parent !== undefined && unreachable));
+    if (c.state === SYN_SENT || halfOpen) abort(c, code, false);
     if (!nested) this.endBatch();
   }
 

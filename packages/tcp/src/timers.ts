@@ -87,7 +87,8 @@ function synTimeout(c: Connection): void {
     return;
   }
   c.synRetries++;
-  if (c.backoff < 30) c.backoff++;
+  const linear = c.state === SYN_SENT && c.synRetries <= config.synLinearTimeouts;
+  if (!linear && c.backoff < 30) c.backoff++;
   count(c, 'TCPTimeouts');
   sendSyn(c, true);
   c.rtoAtUs = tcp.nowUs + c.rtoUs;

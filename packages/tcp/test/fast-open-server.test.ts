@@ -69,6 +69,8 @@ describe('Fast Open, server (RFC 7413)', () => {
     t.in('P. 101:201(100) ack 1501');
     t.told('readable');
     expect(t.read()).toBe(100);
+    // It has answered once: the next acknowledgment waits for an answer.
+    t.wait(50);
     t.takeOne('.');
     t.quietFor(5000);
   });

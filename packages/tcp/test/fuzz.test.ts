@@ -162,12 +162,12 @@ describe('hostile segments', () => {
         STATES[state]!(t);
         t.drain();
         for (let i = 0; i < 150; i++) {
-            const count = 1 + (random.u32() % 3);
+          const count = 1 + (random.u32() % 3);
           t.batch(() => {
             for (let n = 0; n < count; n++) t.feedBytes(randomSegment(random, t));
           });
           const sent = t.drain();
-            // Answers: at most one for each segment, and what the window lets out.
+          // Answers: at most one for each segment, and what the window lets out.
           const answers = sent.filter((s) => s.payload.length === 0);
           expect(answers.length).toBeLessThanOrEqual(count + 1);
           if (random.u32() % 8 === 0) t.wait(pick(random, [1, 40, 300, 2000]));

@@ -17,6 +17,8 @@ export class Settings {
   somaxconn = 4096;
   finTimeoutSeconds = 60;
   synRetries = 6;
+  /** Linux since 6.5. */
+  synLinearTimeouts = 4;
   keepAliveSeconds = 7200;
   keepAliveIntervalSeconds = 75;
   keepAliveProbes = 9;
@@ -25,7 +27,13 @@ export class Settings {
   /** Keys of cookies, the newest first; none: the stack's own. */
   fastOpenKeys: readonly FastOpenKey[] = [];
   /** Tunables for new connections. */
-  readonly tcp: Mutable<Partial<TcpConfig>> = { autoTune: false, mtuProbing: 'off', synRetries: 6, rfc1337: false };
+  readonly tcp: Mutable<Partial<TcpConfig>> = {
+    autoTune: false,
+    mtuProbing: 'off',
+    synRetries: 6,
+    synLinearTimeouts: 4,
+    rfc1337: false,
+  };
   /** Tunables that Linux reads from the sysctl each time, so that old connections follow too. */
   readonly live: Mutable<Partial<TcpConfig>> = {};
   readonly #values = new Map<string, string>();
@@ -102,6 +110,7 @@ function figure(
     | 'somaxconn'
     | 'finTimeoutSeconds'
     | 'synRetries'
+    | 'synLinearTimeouts'
     | 'keepAliveSeconds'
     | 'keepAliveIntervalSeconds'
     | 'keepAliveProbes',
@@ -144,6 +153,7 @@ const APPLY: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['ipv4.tcp_window_scaling', tunable('windowScaling', truth)],
   ['ipv4.tcp_slow_start_after_idle', tunable('slowStartAfterIdle', truth, true)],
   ['ipv4.tcp_reordering', tunable('dupThresh', same)],
+  ['ipv4.tcp_syn_linear_timeouts', figure('synLinearTimeouts', tunable('synLinearTimeouts', same))],
   ['ipv4.tcp_syn_retries', figure('synRetries', tunable('synRetries', same))],
   ['ipv4.tcp_synack_retries', tunable('synAckRetries', same)],
   ['ipv4.tcp_retries2', tunable('retries2', same, true)],
@@ -224,7 +234,6 @@ const ACCEPTED: ReadonlyMap<string, 'any' | readonly string[]> = new Map<string,
   ['ipv4.tcp_stdurg', 'any'],
   ['ipv4.tcp_shrink_window', ['0']],
   ['ipv4.tcp_thin_linear_timeouts', ['0']],
-  ['ipv4.tcp_syn_linear_timeouts', ['0']],
   ['ipv4.tcp_plb_enabled', ['0']],
   ['ipv4.tcp_tw_reuse', 'any'],
   ['ipv4.tcp_workaround_signed_windows', 'any'],
