@@ -2,8 +2,12 @@ import { type FlowLog, type FlowRecord, FlowRecorder } from '@qanat/flowlog';
 import { formatAddress } from '@qanat/ipv4';
 import {
   type Connection,
+  countersOf,
+  formatSs,
+  ssInfo,
   type Tcp,
   type TcpConfig,
+  type TcpCounters,
   type TcpErrorCode,
   type TcpInfo,
   type TcpState,
@@ -94,6 +98,16 @@ export class Flow {
   /** A snapshot with the field names of Linux's tcp_info. */
   info(): TcpInfo {
     return tcpInfo(this.#connection, this.#tcp.readClock());
+  }
+
+  /** The two lines that `ss -tin` would print for it. */
+  ss(): string {
+    return formatConnection(this.#connection, this.#tcp.readClock());
+  }
+
+  /** What befell it, with the names of Linux's MIB: RetransSegs, TCPTimeouts, TCPLossProbes, ...; zeros are left out. */
+  counters(): TcpCounters {
+    return countersOf(this.#connection);
   }
 
   /**
@@ -253,6 +267,12 @@ export class Flow {
     const { address, port } = this.remote;
     return new NetError(code, syscall, address, port);
   }
+}
+
+/** @internal */
+export function formatConnection(c: Connection, nowUs: number): string {
+  const local = `${formatAddress(c.localAddress)}:${c.localPort}`;
+  return formatSs(ssInfo(c, nowUs), local, `${formatAddress(c.remoteAddress)}:${c.remotePort}`);
 }
 
 /** Which call Node would name for an error that ends a connection. */

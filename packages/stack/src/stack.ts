@@ -20,14 +20,17 @@ import type { Netif } from '@qanat/link';
 import {
   type Connection,
   type FastOpenKey,
+  SS_HEADER,
+  SYN_RECEIVED,
   Tcp,
   type TcpConfig,
   type TcpNetwork,
   type TcpPath,
   type TcpStats,
+  TIME_WAIT,
   tcpConfig,
 } from '@qanat/tcp';
-import { Flow } from './flow.ts';
+import { Flow, formatConnection } from './flow.ts';
 import { Interface } from './interface.ts';
 import { IpInput } from './ip-input.ts';
 import { IpOutput } from './ip-output.ts';
@@ -162,6 +165,16 @@ export class Stack implements ProtocolsHost, TcpNetwork {
   /** Counters of TCP, with the names of Linux's MIB. */
   stats(): TcpStats {
     return this.tcp.stats;
+  }
+
+  /** What `ss -tin` would print: every TCP connection but those that are half open or in TIME-WAIT. */
+  ss(): string {
+    const nowUs = this.tcp.readClock();
+    const lines = [SS_HEADER];
+    for (const c of this.tcp.connections) {
+      if (c.state !== SYN_RECEIVED && c.state !== TIME_WAIT) lines.push(formatConnection(c, nowUs));
+    }
+    return lines.join('\n');
   }
 
   /**
