@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { benchIperf, iperfTable } from './iperf.ts';
+import { addNetsim } from './netsim-command.ts';
 
 const RESULTS = new URL('../results/', import.meta.url);
 
@@ -39,6 +40,8 @@ command
     process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : `${iperfTable(result).join('\n')}\n`);
     if (options.save) process.stderr.write(`kept in ${save(result)}\n`);
   });
+
+addNetsim(command, count, save);
 
 try {
   await command.parseAsync();

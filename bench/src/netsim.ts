@@ -1,0 +1,66 @@
+import { CONGESTION_NAMES, type CongestionName } from '@qanat/tcp';
+import { FLOW_COUNTS, type FlowsResult, flowsTable, severalFlows } from './netsim-flows.ts';
+import { type Cell, LARGE_BUFFERS, LOSS_RATES, matrix, matrixTable, SMOLTCP } from './netsim-matrix.ts';
+
+export interface NetsimOptions {
+  /** Fewer cells: a few seconds. */
+  readonly quick: boolean;
+  readonly congestions: readonly CongestionName[];
+  readonly seed: number;
+  readonly onProgress?: (line: string) => void;
+}
+
+export interface NetsimResult {
+  readonly bench: 'netsim';
+  readonly date: string;
+  readonly seed: number;
+  /** Bytes of each transfer (more where a large buffer needs it). */
+  readonly bytes: number;
+  readonly cells: readonly Cell[];
+  readonly flows: readonly FlowsResult[];
+  /** Wall-clock seconds. */
+  readonly seconds: number;
+}
+
+export const ALL_CONGESTIONS: readonly CongestionName[] = CONGESTION_NAMES;
+
+const MEBIBYTE = 1024 * 1024;
+const TRANSFER_BYTES = 10 * MEBIBYTE;
+
+/**
+ * Goodput on virtual time: smoltcp's matrix of buffers and losses, its continuation to large buffers, and several flows
+ * through a bottleneck. The same seed gives the same figures on every computer.
+ */
+export function benchNetsim(options: NetsimOptions): NetsimResult {
+  const { quick, congestions, seed, onProgress } = options;
+  const startMs = performance.now();
+  const small = SMOLTCP.map(([buffer]) => buffer);
+  const cells: Cell[] = [];
+  for (const congestion of congestions) {
+    const buffers = quick ? [512, 4096, 32_768, 262_144, 4_194_304] : [...small, ...LARGE_BUFFERS];
+    const lossRates = quick ? [0, 0.001, 0.02, 0.1] : LOSS_RATES;
+    cells.push(...matrix({ congestions: [congestion], buffers, lossRates, bytes: TRANSFER_BYTES, seed }));
+    onProgress?.(`${congestion}: ${cells.length} cells`);
+  }
+  const flows: FlowsResult[] = [];
+  for (const congestion of congestions) {
+    for (const count of quick ? [1, 16] : FLOW_COUNTS) {
+      flows.push(severalFlows({ flows: count, congestion, bytesPerFlow: 2 * MEBIBYTE, seed }));
+    }
+    onProgress?.(`${congestion}: several flows`);
+  }
+  const seconds = (performance.now() - startMs) / 1000;
+  return { bench: 'netsim', date: new Date().toISOString(), seed, bytes: TRANSFER_BYTES, cells, flows, seconds };
+}
+
+export function netsimTable(result: NetsimResult): string[] {
+  const mebibytes = result.bytes / MEBIBYTE;
+  return [
+    `${mebibytes} MiB one way, 100 ms of round trip, MTU 1500, random loss both ways, both buffers of the given size, seed ${result.seed}`,
+    'buffers of 64 KiB and more without loss: 40 buffers at least; figures of smoltcp: its tests/netsim.rs, same scenario',
+    ...matrixTable(result.cells),
+    ...flowsTable(result.flows),
+    '',
+    `${result.seconds.toFixed(1)} s`,
+  ];
+}
