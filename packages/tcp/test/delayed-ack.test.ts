@@ -144,4 +144,31 @@ describe('delayed acknowledgments (3.8.6.3) [SHLD-18]', () => {
     t.out('. 1:1(0) ack 4001');
     t.quietFor(1000);
   });
+
+  it('wait for the answer of an application that answers (pingpong), even at the start', () => {
+    const t = new Harness({ lossProbe: false }).connect('mss 1000');
+    t.in('P. 1:11(10) ack 1');
+    t.out('. 1:1(0) ack 11');
+    t.write(10);
+    t.out('P. 1:11(10) ack 11');
+    t.in('P. 11:21(10) ack 11');
+    t.quiet();
+    t.write(10);
+    t.out('P. 11:21(10) ack 21');
+  });
+
+  it('are quick again when the stream gets out of order', () => {
+    const t = new Harness({ lossProbe: false }).connect('mss 1000');
+    t.in('P. 1:11(10) ack 1');
+    t.write(10);
+    t.drain();
+    t.in('P. 21:31(10) ack 11');
+    t.takeOne('.');
+    t.in('P. 11:21(10) ack 11');
+    t.takeOne('.');
+    t.in('P. 1:11(10) ack 11');
+    t.takeOne('.');
+    t.in('P. 31:41(10) ack 11');
+    t.takeOne('.');
+  });
 });

@@ -67,6 +67,13 @@ describe('active open', () => {
     expect(t.tcp.connectionCount).toBe(0);
   });
 
+  it('can retransmit the SYN at even intervals first (Linux: tcp_syn_linear_timeouts)', () => {
+    const t = new Harness({ synLinearTimeouts: 4 });
+    t.open();
+    t.takeOne('S');
+    expect([1, 2, 3, 4, 5, 6, 7].map(() => t.next('S 0:0(0)'))).toEqual([1000, 1000, 1000, 1000, 1000, 2000, 4000]);
+  });
+
   it('tries to open for at least three minutes by default [MUST-23]', () => {
     const t = new Harness();
     t.open();

@@ -149,6 +149,26 @@ describe('SACK reneging (RFC 2018 8)', () => {
     expect(t.stats.TCPSACKReneging).toBeGreaterThan(0);
   });
 
+  it('is met with impatience: half a round trip after an ACK that stops at what was SACKed, not an RTO', () => {
+    const t = sender(5, {}, 'mss 1000,sackOK');
+    t.in('. 1:1(0) ack 1 <nop,nop,sack 1001:5001>');
+    t.drain();
+    t.in('. 1:1(0) ack 1001');
+    t.drain();
+    expect(t.next('. 1001:2001(1000) ack 1')).toBeLessThanOrEqual(60);
+    expect(t.stats.TCPSACKReneging).toBe(1);
+  });
+
+  it('is not suspected where the rest of the ACK follows at once', () => {
+    const t = sender(5, {}, 'mss 1000,sackOK');
+    t.in('. 1:1(0) ack 1 <nop,nop,sack 1001:5001>');
+    t.in('. 1:1(0) ack 1001');
+    t.wait(5);
+    t.in('. 1:1(0) ack 5001');
+    t.wait(100);
+    expect(t.stats.TCPSACKReneging).toBe(0);
+  });
+
   it('a receiver that reneges for ever does not make a livelock', () => {
     const t = sender(5, { retries2: 4 });
     for (let i = 0; i < 200 && t.tcp.connectionCount > 0; i++) {
@@ -248,6 +268,17 @@ describe('proportional rate reduction (RFC 6937)', () => {
     t.wait(100);
     t.in('. 1:1(0) ack 20001');
     expect(t.info().tcpi_snd_cwnd).toBe(10);
+  });
+
+  it('ends with cwnd at ssthresh, also when there was nothing more to send', () => {
+    const t = new Harness({ lossProbe: false, congestion: 'newreno' }).connect('mss 1000,sackOK', { rttMs: 100 });
+    t.write(10_000);
+    t.drain();
+    t.wait(100);
+    t.in('. 1:1(0) ack 1 <nop,nop,sack 1001:10001>');
+    t.wait(100);
+    t.in('. 1:1(0) ack 10001');
+    expect(t.info()).toMatchObject({ tcpi_ca_state: 0, tcpi_snd_cwnd: 5, tcpi_snd_ssthresh: 5, tcpi_unacked: 0 });
   });
 
   it('does not burst when most of a window is lost', () => {

@@ -30,6 +30,19 @@ describe('tail loss probe (RFC 8985 7)', () => {
     t.next('. 5001:6001(1000) ack 1');
   });
 
+  it('that was new data and is acknowledged says nothing of a loss', () => {
+    const t = new Harness({ initialCwnd: 5, congestion: 'newreno' }).connect('mss 1000,sackOK', { rttMs: 100 });
+    t.write(7000);
+    t.drain();
+    t.next('. 5001:6001(1000) ack 1');
+    const { tcpi_snd_ssthresh } = t.info();
+    t.in('. 1:1(0) ack 6001');
+    t.wait(10);
+    t.in('. 1:1(0) ack 7001');
+    expect(t.info().tcpi_snd_ssthresh).toBe(tcpi_snd_ssthresh);
+    expect(t.stats.TCPLossProbeRecovery).toBe(0);
+  });
+
   it('repairs a tail that was lost, by SACK recovery, before the RTO', () => {
     const t = sender(10_000);
     t.wait(100);
