@@ -153,6 +153,23 @@ describe('ECN, sender (6.1.2)', () => {
     expect(marked).toBe(1);
   });
 
+  it('does not say CWR for a reduction that was undone', () => {
+    const t = new Harness(ECN);
+    t.open();
+    t.takeOne('SEW');
+    t.in('S.E 0:0(0) ack 1 <mss 1012,sackOK,TS 0 ecr 0>');
+    t.takeOne('.');
+    t.write(50_000);
+    t.drain();
+    t.wait(2000);
+    expect(t.drain().map((s) => s.relSeq)).toContain(1);
+    // The echo of the original: the timeout was spurious (Eifel).
+    t.in('. 1:1(0) ack 1001 <nop,nop,TS 500 ecr 0>');
+    const sent = t.drain().filter((s) => s.relSeq > 10_000);
+    expect(sent.length).toBeGreaterThan(0);
+    for (const s of sent) expect(s.flags & 0x80).toBe(0);
+  });
+
   it('marks what it sends with the TOS byte of the application, whose ECN bits are not its own [MUST-48] [SHLD-21] [SHLD-22]', () => {
     const t = agreed({ tos: 0xb8 });
     t.write(100);

@@ -32,6 +32,7 @@ describe('RACK (RFC 8985 6)', () => {
     t.wait(30);
     expect(t.info()).toMatchObject({ tcpi_total_retrans: 0, tcpi_ca_state: 0 });
     expect(t.c.rack.reorderingSeen).toBe(true);
+    expect(t.stats.TCPSACKReorder).toBe(1);
   });
 
   it('takes three SACKed segments for loss at once while no reordering was seen (6.2, step 4)', () => {

@@ -270,6 +270,17 @@ describe('proportional rate reduction (RFC 6937)', () => {
     expect(t.info().tcpi_snd_cwnd).toBe(10);
   });
 
+  it('sends one more than was delivered where an ACK advances without new losses, else as much (slow start bound)', () => {
+    const t = sender(40);
+    t.in('. 1:1(0) ack 1 <nop,nop,sack 36001:40001>');
+    t.drain();
+    t.wait(100);
+    t.in('. 1:1(0) ack 1001 <nop,nop,sack 36001:40001>');
+    expect(t.drain().length).toBe(2);
+    t.in('. 1:1(0) ack 1001 <nop,nop,sack 2001:3001 36001:40001>');
+    expect(t.drain().length).toBe(1);
+  });
+
   it('ends with cwnd at ssthresh, also when there was nothing more to send', () => {
     const t = new Harness({ lossProbe: false, congestion: 'newreno' }).connect('mss 1000,sackOK', { rttMs: 100 });
     t.write(10_000);
