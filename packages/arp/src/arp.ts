@@ -138,6 +138,11 @@ export class Arp {
     entry.confirmedUs = nowUs;
   }
 
+  /** A flow gets nowhere: what was proved of this neighbour counts no more, the next packet makes sure of it. */
+  doubt(entry: ArpEntry): void {
+    if (entry.state === ARP_REACHABLE) this.#stale(entry);
+  }
+
   /**
    * Copies a packet that shall go to `ip` when its MAC is known, and asks for the MAC.
    * @param addr the packet; it comes back by `ArpPort.sendPending` or `dropPending`, or is dropped silently when

@@ -59,6 +59,11 @@ export class Flow {
   onEnd: (() => void) | undefined;
   /** The peer says that urgent data is on its way (RFC 6093: it stays in the stream). */
   onUrgent: (() => void) | undefined;
+  /**
+   * The flow is in trouble, and lives: the network says that the host cannot be reached now, or what was sent went
+   * unanswered several times (ETIMEDOUT). RFC 9293 section 3.9.1.8.
+   */
+  onTrouble: ((error: NetError) => void) | undefined;
   /** The flow is over; with the error that ended it, if one did. The last call. */
   onClose: ((error?: NetError) => void) | undefined;
 
@@ -76,6 +81,7 @@ export class Flow {
       onWritable: () => this.onWritable?.(),
       onEnd: () => this.onEnd?.(),
       onUrgent: () => this.onUrgent?.(),
+      onTrouble: (code) => this.onTrouble?.(this.#error('connect', code)),
       onClose: (code) => {
         onGone();
         this.onClose?.(code === undefined ? undefined : this.#error(syscallOf(code), code));
@@ -172,6 +178,11 @@ export class Flow {
     return this.#connection.finReceived && this.#connection.rcv.readable === 0;
   }
 
+  /** Bytes up to the end of what the peer called urgent, 0 when nothing is (RFC 6093: it stays in the stream). */
+  get urgentBytes(): number {
+    return user.urgentBytes(this.#connection);
+  }
+
   /** Copies what there is into `into`. @returns bytes read, 0 when there is nothing (now, or ever: see `ended`). */
   read(into: Uint8Array): number {
     const bytes = user.read(this.#connection, into);
@@ -210,9 +221,13 @@ export class Flow {
     this.#tcp.userDone();
   }
 
-  /** Lets go of the flow: queued data and a FIN still go out. With unread data the peer gets a RST (RFC 9293 SHLD-3). */
-  close(): void {
-    user.close(this.#connection);
+  /**
+   * Lets go of the flow: queued data and a FIN still go out. With unread data the peer gets a RST (RFC 9293 SHLD-3).
+   * @param options `lingerMs` bounds how long that may take until all is acknowledged; then, at 0 at once, the peer gets
+   * a RST and what it does not have is lost (SO_LINGER).
+   */
+  close(options: { readonly lingerMs?: number } = {}): void {
+    user.close(this.#connection, options.lingerMs === undefined ? undefined : options.lingerMs * 1000);
     this.#tcp.userDone();
   }
 

@@ -153,6 +153,12 @@ export class Interface implements NetifUp, ArpPort {
     if (entry !== undefined && entry.ip === nextHop) this.arp.confirm(entry, this.#host.nowUs);
   }
 
+  /** A flow over it gets nowhere: the neighbour may be dead. */
+  doubtNeighbour(nextHop: number): void {
+    const entry = this.arp.lookup(nextHop, this.#host.nowUs);
+    if (entry !== undefined) this.arp.doubt(entry);
+  }
+
   #transmit(packet: Packet, dstHi: number, dstLo: number): void {
     writeEthernetHeader(this.memory, packet.addr, dstHi, dstLo, this.#macHi, this.#macLo, ETH_TYPE_IPV4);
     this.stats.txFrames++;

@@ -6,8 +6,6 @@ import type { TcpPath } from '@qanat/tcp';
 import type { Interface } from './interface.ts';
 
 const HEADERS_BYTES = ETH_HEADER_BYTES + IPV4_HEADER_BYTES;
-/** RFC 1700, and Linux. */
-const DEFAULT_TTL = 64;
 const PROTOCOL_TCP = 6;
 
 /** The way of one connection: its interface, next hop and addresses. Frames are built where the device sends from. */
@@ -19,12 +17,14 @@ export class Path implements TcpPath {
   readonly #interface: Interface;
   readonly #memory: Memory;
   readonly #nextHop: number;
+  readonly #ttl: number;
   #packet: Packet | undefined;
 
-  constructor(via: Interface, localAddress: number, remoteAddress: number, nextHop: number) {
+  constructor(via: Interface, localAddress: number, remoteAddress: number, nextHop: number, ttl: number) {
     this.#interface = via;
     this.#memory = via.memory;
     this.#nextHop = nextHop;
+    this.#ttl = ttl;
     this.localAddress = localAddress;
     this.remoteAddress = remoteAddress;
     this.deviceMtu = via.mtu;
@@ -46,6 +46,10 @@ export class Path implements TcpPath {
     this.#interface.confirmNeighbour(this.#nextHop);
   }
 
+  doubt(): void {
+    this.#interface.doubtNeighbour(this.#nextHop);
+  }
+
   send(tcpBytes: number, tos: number): void {
     const packet = this.#packet!;
     this.#packet = undefined;
@@ -58,7 +62,7 @@ export class Path implements TcpPath {
       IPV4_HEADER_BYTES + tcpBytes,
       via.identification.atomic(),
       FLAG_DF,
-      DEFAULT_TTL,
+      this.#ttl,
       PROTOCOL_TCP,
       this.localAddress,
       this.remoteAddress,

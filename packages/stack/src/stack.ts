@@ -117,6 +117,7 @@ export class Stack implements ProtocolsHost, TcpNetwork {
   /** Another host uses the address of an interface (RFC 5227); `lost` when ours is given up. */
   onAddressConflict: ((name: string, lost: boolean) => void) | undefined;
   readonly #config: TcpConfig;
+  readonly #ttl: number;
   readonly #arpConfig: Partial<ArpConfig> | undefined;
   readonly #interfaces: Interface[] = [];
   readonly #routes = new RoutingTable();
@@ -135,6 +136,7 @@ export class Stack implements ProtocolsHost, TcpNetwork {
     this.#config = tcpConfig(options.tcp);
     this.#arpConfig = options.arp;
     const ipv4 = { ...IPV4_DEFAULTS, ...options.ipv4 };
+    this.#ttl = ipv4.ttl;
     this.identification = new Identification(this.random, ipv4.idCounters);
     const { pages, timers, random } = this;
     const { clock, fastOpenKey } = options;
@@ -371,7 +373,7 @@ export class Stack implements ProtocolsHost, TcpNetwork {
     const route = this.#routes.find(remoteAddress);
     if (route === undefined) return undefined;
     const local = localAddress === 0 ? route.via.address : localAddress;
-    return new Path(route.via, local, remoteAddress, route.gateway === 0 ? remoteAddress : route.gateway);
+    return new Path(route.via, local, remoteAddress, route.gateway === 0 ? remoteAddress : route.gateway, this.#ttl);
   }
 
   flush(): void {

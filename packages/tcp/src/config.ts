@@ -39,6 +39,8 @@ export interface TcpConfig {
   readonly synLinearTimeouts: number;
   /** Retransmissions of a SYN-ACK [tcp_synack_retries]. */
   readonly synAckRetries: number;
+  /** R1 as retransmissions: after them IP is advised to look for another way, and the application is told [tcp_retries1]. */
+  readonly retries1: number;
   /** R2 as retransmissions of data [tcp_retries2]: the connection is given up after them. */
   readonly retries2: number;
   /** Doublings of the RTO, or of the interval of probes, after which a closed connection is given up [tcp_orphan_retries]. */
@@ -115,6 +117,7 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   synRetries: 7,
   synLinearTimeouts: 0,
   synAckRetries: 5,
+  retries1: 3,
   retries2: 15,
   orphanRetries: 8,
   userTimeoutUs: 0,

@@ -29,6 +29,11 @@ export interface ConnectionUser {
   onEnd(): void;
   /** The peer says that urgent data is on its way (RFC 9293 section 3.8.5). */
   onUrgent(): void;
+  /**
+   * The connection is in trouble, and lives: ICMP told of a soft error, or R1 retransmissions went unanswered
+   * (ETIMEDOUT). The asynchronous report of RFC 9293 section 3.9.1.8.
+   */
+  onTrouble?(code: TcpErrorCode): void;
   /** The connection is over; `error` is undefined after an orderly close. The last call. */
   onClose(error: TcpErrorCode | undefined): void;
 }
@@ -76,6 +81,7 @@ export const EVENT_WRITABLE = 4;
 export const EVENT_END = 8;
 export const EVENT_CLOSE = 16;
 export const EVENT_URGENT = 32;
+export const EVENT_TROUBLE = 64;
 
 /** Larger windows than this are not cut into equal segments: the rest of one is small against them. */
 const EVEN_WINDOW_BYTES = 32_768;
@@ -113,6 +119,8 @@ export class Connection implements WindowState, CongestionState {
   error: TcpErrorCode | undefined;
   /** A soft ICMP error to report should the connection time out (MUST-56). */
   softError: TcpErrorCode | undefined;
+  /** The trouble to tell of, with EVENT_TROUBLE. */
+  trouble: TcpErrorCode = 'ETIMEDOUT';
 
   // --- Send sequence space -------------------------------------------------------------------------------------
   iss = 0;

@@ -1,5 +1,20 @@
 import { NEVER } from '@qanat/clock';
-import type { Connection } from './connection.ts';
+import { type Connection, EVENT_TROUBLE } from './connection.ts';
+import type { TcpErrorCode } from './state.ts';
+
+/** Notes a retransmission that a timeout caused, the `retries`-th of the segment: R1 (RFC 9293 section 3.8.3). */
+export function noteRetry(c: Connection, retries: number): void {
+  if (retries < c.config.retries1) return;
+  c.path.doubt();
+  if (retries === c.config.retries1) reportTrouble(c, c.softError ?? 'ETIMEDOUT');
+}
+
+/** Tells the user of an error that does not end the connection. */
+export function reportTrouble(c: Connection, code: TcpErrorCode): void {
+  if (c.orphaned) return;
+  c.trouble = code;
+  c.raise(EVENT_TROUBLE);
+}
 
 /** Whether R2, or the user timeout (RFC 5482), is passed. Call once per timeout. */
 export function givenUp(c: Connection): boolean {

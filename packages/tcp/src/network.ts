@@ -19,6 +19,8 @@ export interface TcpPath {
   reserve(tcpBytes: number): number;
   /** Acknowledged data shows that the next hop hears us (RFC 1122 section 2.3.2.1: spares ARP a probe). */
   confirm(): void;
+  /** Retransmission gets nowhere: the next hop may be dead (negative advice, RFC 9293 section 3.8.3; RFC 1122 3.3.1.4). */
+  doubt(): void;
   /** Sends what was reserved. @param tos of the IP header (ECN bits included). */
   send(tcpBytes: number, tos: number): void;
 }

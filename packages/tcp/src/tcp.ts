@@ -9,6 +9,7 @@ import {
   EVENT_CONNECT,
   EVENT_END,
   EVENT_READABLE,
+  EVENT_TROUBLE,
   EVENT_URGENT,
   EVENT_WRITABLE,
 } from './connection.ts';
@@ -16,6 +17,7 @@ import { Demux } from './demux.ts';
 import { DestinationCache } from './destination-metrics.ts';
 import { prepareFastOpen } from './fast-open.ts';
 import type { FastOpenKey } from './fast-open-server.ts';
+import { reportTrouble } from './give-up.ts';
 import { ANSWER_RST, OPEN_AGAIN, segmentArrives } from './input.ts';
 import { IsnGenerator } from './isn.ts';
 import type { Listener, OnConnection } from './listener.ts';
@@ -238,6 +240,7 @@ export class Tcp implements PassiveContext {
     const unreachable = code === 'EHOSTUNREACH' || code === 'ENETUNREACH';
     const halfOpen = c.state === SYN_RECEIVED && !c.fastOpen && (hard || (c.parent !== undefined && unreachable));
     if (c.state === SYN_SENT || halfOpen) abort(c, code, false);
+    else reportTrouble(c, code);
     if (!nested) this.endBatch();
   }
 
@@ -432,6 +435,7 @@ export class Tcp implements PassiveContext {
     if (user === undefined) return;
     if (events & EVENT_CONNECT) user.onConnect();
     if (events & EVENT_URGENT) user.onUrgent();
+    if (events & EVENT_TROUBLE && c.state !== CLOSED) user.onTrouble?.(c.trouble);
     if (events & EVENT_READABLE && c.rcv.readable > 0) user.onReadable();
     if (events & EVENT_END) user.onEnd();
     if (events & EVENT_WRITABLE && c.state !== CLOSED) user.onWritable();

@@ -2,7 +2,7 @@ import { NEVER } from '@qanat/clock';
 import { abort, finish } from './close.ts';
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
-import { givenUp } from './give-up.ts';
+import { givenUp, noteRetry } from './give-up.ts';
 import { keepAliveTimer } from './keepalive.ts';
 import { lossProbeTimeout } from './loss-probe-timeout.ts';
 import { suspectBlackHole } from './mtu-probe.ts';
@@ -10,7 +10,7 @@ import { output, retransmitAt, sendAck, sendSyn } from './output.ts';
 import { probeWindow } from './persist.ts';
 import { enterLoss, reorderTimeout } from './recovery.ts';
 import { rearmRto, setTimer, stopTimer } from './retransmit-timer.ts';
-import { CLOSED, SYN_RECEIVED, SYN_SENT } from './state.ts';
+import { CLOSED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT, TIME_WAIT } from './state.ts';
 import { TIMER_LOSS_PROBE, TIMER_PERSIST, TIMER_REORDER, TIMER_RETRANSMIT } from './timer-modes.ts';
 
 /** Some deadline of the connection has come: runs all that are due, then arms the next. */
@@ -18,8 +18,9 @@ export function runTimers(c: Connection): void {
   const nowUs = c.tcp.nowUs;
   if (c.lifeAtUs <= nowUs) {
     c.lifeAtUs = NEVER;
-    // FIN-WAIT-2 of a closed connection that the peer never ends, or the end of TIME-WAIT.
-    finish(c, undefined);
+    // FIN-WAIT-2 of a closed connection that the peer never ends, or the end of TIME-WAIT; else it lingers too long.
+    if (c.state === FIN_WAIT_2 || c.state === TIME_WAIT) finish(c, undefined);
+    else abort(c, undefined, true);
     return;
   }
   if (c.delayedAckAtUs <= nowUs) {
@@ -66,6 +67,7 @@ function retransmissionTimeout(c: Connection): void {
   count(c, 'TCPTimeouts');
   enterLoss(c);
   c.retries++;
+  noteRetry(c, c.retries);
   suspectBlackHole(c);
   // RFC 6298 (5.5): back off; a segment that the device refuses has not been tried, so it does not count.
   if (retransmitAt(c, rtx.head)) {
@@ -87,6 +89,7 @@ function synTimeout(c: Connection): void {
     return;
   }
   c.synRetries++;
+  noteRetry(c, c.synRetries);
   const linear = c.state === SYN_SENT && c.synRetries <= config.synLinearTimeouts;
   if (!linear && c.backoff < 30) c.backoff++;
   count(c, 'TCPTimeouts');

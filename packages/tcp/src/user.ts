@@ -114,9 +114,17 @@ export function shutdown(c: Connection): void {
   c.tcp.touch(c);
 }
 
-/** CLOSE: the application lets go. Unread data means that the peer must learn of its loss: RST (SHLD-3). */
-export function close(c: Connection): void {
+/**
+ * CLOSE: the application lets go. Unread data means that the peer must learn of its loss: RST (SHLD-3).
+ * @param lingerUs how long what is queued and the FIN may take to be acknowledged; then, at 0 at once, it is lost and
+ * the peer gets a RST (SO_LINGER).
+ */
+export function close(c: Connection, lingerUs = NEVER): void {
   if (c.orphaned) return;
+  if (lingerUs <= 0) {
+    reset(c);
+    return;
+  }
   c.orphaned = true;
   c.tcp.userBegins();
   if (c.state === CLOSED) {
@@ -133,6 +141,7 @@ export function close(c: Connection): void {
     return;
   }
   shutdown(c);
+  if (lingerUs !== NEVER && c.lifeAtUs === NEVER) c.lifeAtUs = c.tcp.nowUs + lingerUs;
   limitFinWait2(c);
   if (c.lifeAtUs !== NEVER) c.rearm();
 }

@@ -143,6 +143,8 @@ export class Harness implements TcpNetwork {
   readonly queue: Sent[] = [];
   /** What the users of connections were told, and not yet taken by `told`. */
   readonly events: string[] = [];
+  /** Errors that did not end a connection, as users were told of them. */
+  readonly troubles: string[] = [];
   /** Connections that a listener handed out. */
   readonly accepted: Connection[] = [];
   /** Packets the device still takes. */
@@ -157,6 +159,7 @@ export class Harness implements TcpNetwork {
   /** Reads whatever comes, at once. */
   readAll = false;
   confirmed = 0;
+  doubted = 0;
   pathMtus = new Map<number, number>();
   readonly peers: Peer[] = [];
   readonly #packet = new Packet();
@@ -222,6 +225,9 @@ export class Harness implements TcpNetwork {
       },
       confirm: () => {
         h.confirmed++;
+      },
+      doubt: () => {
+        h.doubted++;
       },
       send: (tcpBytes: number, tos: number) => h.#capture(tcpBytes, tos, this.localAddress, remoteAddress),
       setMtu: (bytes: number) => h.pathMtus.set(remoteAddress, bytes),
@@ -347,6 +353,7 @@ export class Harness implements TcpNetwork {
       },
       onWritable: () => note('writable'),
       onUrgent: () => note('urgent'),
+      onTrouble: (code) => this.troubles.push(code),
       onEnd: () => note('end'),
       onClose: (error) => note(error === undefined ? 'close' : `close ${error}`),
     };
@@ -536,8 +543,8 @@ export class Harness implements TcpNetwork {
     this.#done();
   }
 
-  close(c = this.c): void {
-    user.close(c);
+  close(c = this.c, lingerUs = Number.POSITIVE_INFINITY): void {
+    user.close(c, lingerUs);
     this.#done();
   }
 

@@ -94,6 +94,7 @@ export class End implements TcpNetwork {
       checksumOffload: false,
       reserve: () => OUT,
       confirm() {},
+      doubt() {},
       send: (bytes: number) => this.#pair.carry(this.#name, this.memory.u8.slice(OUT, OUT + bytes), this.sent++),
     } as TcpPath;
   }
