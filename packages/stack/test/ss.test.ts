@@ -15,7 +15,7 @@ describe('ss', () => {
     const [first, second] = flow.ss().split('\n');
     expect(first!.split(/ +/)).toEqual(['ESTAB', '2000', '0', '10.0.0.1:40000', '10.0.0.2:80']);
     expect(second).toMatch(
-      /^\t ts sack cubic wscale:5,5 rto:[\d.]+ rtt:[\d.]+\/[\d.]+ ato:40 mss:1448 pmtu:1500 rcvmss:1448 advmss:1460 cwnd:10 bytes_received:3000 segs_out:\d segs_in:4 data_segs_in:3 send \d+bps lastsnd:\d+ lastrcv:\d+ lastack:\d+ rcv_rtt:20 rcv_space:1000 rcv_ssthresh:\d+ minrtt:[\d.]+ snd_wnd:\d+ rcv_wnd:\d+$/,
+      /^\t ts sack cubic wscale:5,5 rto:[\d.]+ rtt:[\d.]+\/[\d.]+ ato:40 mss:1448 pmtu:1500 rcvmss:1448 advmss:1460 cwnd:10 bytes_received:3000 segs_out:\d segs_in:4 data_segs_in:3 send \d+bps lastsnd:\d+ lastrcv:\d+ lastack:\d+ pacing_rate \d+bps rcv_rtt:20 rcv_space:1000 rcv_ssthresh:\d+ minrtt:[\d.]+ snd_wnd:\d+ rcv_wnd:\d+$/,
     );
     expect(flow.counters()).toMatchObject({ InSegs: 4 });
   });

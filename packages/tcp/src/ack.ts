@@ -6,6 +6,7 @@ import { reportsCongestion } from './ecn.ts';
 import { probeAcknowledged, scheduleLossProbe } from './loss-probe.ts';
 import { probeDelivered } from './mtu-probe.ts';
 import { rackDelivered, rackUpdateWindow } from './rack.ts';
+import { checkAppLimited, noteDelivered, startRateSample } from './rate.ts';
 import {
   ACK_ADVANCED,
   ACK_DSACK,
@@ -35,7 +36,9 @@ export function processAck(c: Connection, segment: Segment): boolean {
   if (seqGt(ack, c.sndNxt)) return false;
   // What an acknowledgment lets out follows TCP_NODELAY and TCP_CORK; MSG_MORE was for its own call.
   c.moreComing = false;
+  startRateSample();
   const { rtx } = c;
+  if (rtx.packetsOut > 0) checkAppLimited(c);
   const hasSacks = c.sackOk && segment.options.sackCount > 0;
   if (seqLt(ack, c.sndUna)) {
     if (seqLt(ack, (c.sndUna - c.maxSndWnd) | 0)) return false;
@@ -103,8 +106,6 @@ export function processAck(c: Connection, segment: Segment): boolean {
   }
   if (what !== 0) {
     const delivered = acked - (advanced > 0 ? cumulated.sackedBefore : 0) + marked;
-    c.delivered += delivered;
-    if (what & ACK_ECE) c.deliveredCe += delivered;
     const stateBefore = c.caState;
     onAcknowledgment(c, segment, what, acked, delivered, rttUs);
     // A state that was left or entered changes which timer is right.
@@ -165,6 +166,7 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
           count(c, 'TCPSACKReorder');
         }
       }
+      noteDelivered(rtx, head);
       if (c.sackOk) rackDelivered(c, head, ever, segment.arrivedUs);
     }
     segments++;

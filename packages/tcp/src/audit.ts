@@ -62,7 +62,8 @@ function auditQueue(c: Connection): string | undefined {
 /** The sleep invariant: no connection waits for something that nothing will ever tell it. */
 function auditDeadlines(c: Connection): string | undefined {
   const armed = c.timer.deadlineUs;
-  const first = Math.min(c.rtoAtUs, c.delayedAckAtUs, c.keepAliveAtUs, c.lifeAtUs);
+  const pacedAtUs = c.paceHeld ? Math.ceil(c.paceAtUs) : NEVER;
+  const first = Math.min(c.rtoAtUs, c.delayedAckAtUs, c.keepAliveAtUs, c.lifeAtUs, pacedAtUs);
   if (armed > first) return `the timer is armed for ${armed}, a deadline is at ${first}`;
   // Whoever waits for room in the device is told by it; who has a turn due gets it.
   if (c.txBlocked || c.touched) return undefined;
@@ -75,6 +76,7 @@ function auditDeadlines(c: Connection): string | undefined {
     return 'an acknowledgment is owed and no timer runs';
   if (!maySend(c.state) || c.rtoAtUs !== NEVER) return undefined;
   if (c.rtx.packetsOut > 0) return `${c.rtx.packetsOut} segments are in flight and no retransmission timer runs`;
+  if (c.paceHeld) return undefined;
   if (seqGt(c.snd.end, c.sndNxt) || (c.finQueued && !c.finSent)) return 'something is to be sent and no timer runs';
   return undefined;
 }

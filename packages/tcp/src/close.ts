@@ -28,6 +28,7 @@ export function finish(c: Connection, error: TcpErrorCode | undefined): void {
   c.delayedAckAtUs = NEVER;
   c.keepAliveAtUs = NEVER;
   c.lifeAtUs = NEVER;
+  c.paceHeld = false;
   c.ackNow = false;
   c.rearm();
   c.rtx.clear();
@@ -70,6 +71,7 @@ export function enterTimeWait(c: Connection): void {
   if (c.state !== TIME_WAIT) c.tcp.stats.TW++;
   c.state = TIME_WAIT;
   stopTimer(c);
+  c.paceHeld = false;
   c.keepAliveAtUs = NEVER;
   c.rtx.clear();
   c.snd.release();

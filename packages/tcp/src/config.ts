@@ -19,6 +19,10 @@ export interface TcpConfig {
   readonly sack: boolean;
   /** Congestion control by name [tcp_congestion_control]. */
   readonly congestion: CongestionName;
+  /** Spread data over the round trip instead of sending as acknowledgments come [fq]; BBR always does. */
+  readonly pacing: boolean;
+  /** Most bytes per second to send (SO_MAX_PACING_RATE); below Infinity data is paced. */
+  readonly maxPacingBytesPerSecond: number;
   /** Initial congestion window in segments, RFC 6928. */
   readonly initialCwnd: number;
   /** No Nagle (TCP_NODELAY). */
@@ -94,7 +98,7 @@ export interface TcpConfig {
   readonly slowStartAfterIdle: boolean;
 }
 
-export type CongestionName = 'cubic' | 'newreno' | 'none';
+export type CongestionName = 'cubic' | 'newreno' | 'bbr' | 'none';
 
 export const MAX_BUFFER_BYTES = 16 * 1024 * 1024;
 
@@ -107,6 +111,8 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   windowScaling: true,
   sack: true,
   congestion: 'cubic',
+  pacing: false,
+  maxPacingBytesPerSecond: Number.POSITIVE_INFINITY,
   initialCwnd: 10,
   noDelay: false,
   delayedAckUs: 40_000,
@@ -159,6 +165,7 @@ export function tcpConfig(partial: Partial<TcpConfig> = {}, base: TcpConfig = DE
   range(config, 'rcvBuf', 1, MAX_BUFFER_BYTES);
   if (config.mss !== 0) range(config, 'mss', 48, 65495);
   range(config, 'initialCwnd', 1, 1000);
+  range(config, 'maxPacingBytesPerSecond', 1, Number.POSITIVE_INFINITY);
   range(config, 'delayedAckUs', 0, 499_999);
   range(config, 'dupThresh', 1, 300);
   range(config, 'initialRtoUs', 1, config.maxRtoUs);
@@ -168,7 +175,7 @@ export function tcpConfig(partial: Partial<TcpConfig> = {}, base: TcpConfig = DE
   return config;
 }
 
-export const CONGESTION_NAMES: readonly CongestionName[] = ['cubic', 'newreno', 'none'];
+export const CONGESTION_NAMES: readonly CongestionName[] = ['cubic', 'newreno', 'bbr', 'none'];
 
 function range(config: TcpConfig, key: keyof TcpConfig, least: number, most: number): void {
   const value = config[key];

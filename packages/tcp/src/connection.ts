@@ -2,8 +2,8 @@ import type { Memory, PageAllocator } from '@qanat/bytes';
 import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
 import { initialRcvLimit } from './auto-tune.ts';
 import type { TcpConfig } from './config.ts';
-import { createCongestionControl } from './congestion.ts';
-import type { CongestionControl, CongestionState } from './congestion-control.ts';
+import { createCongestionControl, joinModel } from './congestion.ts';
+import type { CongestionControl, ModelControl, ModelState } from './congestion-control.ts';
 import type { DestinationCache } from './destination-metrics.ts';
 import type { MtuProbe } from './mtu-state.ts';
 import type { TcpPath } from './network.ts';
@@ -93,7 +93,7 @@ const INFINITE_SSTHRESH = 0x7fffffff;
  * The transmission control block (RFC 9293 section 3.3.1): plain state. The rules that move it live in `input`, `ack`,
  * `output`, `recovery` and `timers`; what a user may call lives in `user`.
  */
-export class Connection implements WindowState, CongestionState {
+export class Connection implements WindowState, ModelState {
   readonly tcp: TcpContext;
   /** Replaced by `configure`; buffer sizes and what the handshake settled stay as they were. */
   config: TcpConfig;
@@ -236,6 +236,8 @@ export class Connection implements WindowState, CongestionState {
   // --- Round trip, congestion, recovery ------------------------------------------------------------------------
   readonly rtt: RttEstimator;
   cc: CongestionControl;
+  /** The same, where it keeps a model and sets cwnd itself. */
+  model: ModelControl | undefined;
   cwnd: number;
   ssthresh = INFINITE_SSTHRESH;
   caState = CA_OPEN;
@@ -287,6 +289,21 @@ export class Connection implements WindowState, CongestionState {
   rcvRttEcr = 0;
   rcvRttSeq = 0;
   rcvRttSinceUs = 0;
+  /** When `delivered` last grew, and when the newest of what was delivered was sent (see `rate`). */
+  deliveredUs = 0;
+  firstSentUs = 0;
+  /** Count of delivered segments until which rate samples are the application's, 0 for none. */
+  appLimited = 0;
+  /** The rate sample for tcp_info, in segments and microseconds. */
+  rateDelivered = 0;
+  rateIntervalUs = 0;
+  rateAppLimited = false;
+  /** Data is paced (see `pacing`): when what was sent will have been paid for, and whether more waits for that. */
+  paced = false;
+  paceAtUs = 0;
+  paceHeld = false;
+  paceUsPerByte = 0;
+  paceQuantumUs = 0;
 
   // --- Timers: one deadline each, the earliest is armed -----------------------------------------------------------
   readonly timer: Timer;
@@ -355,6 +372,7 @@ export class Connection implements WindowState, CongestionState {
     this.rcvClamp = initialRcvLimit(this);
     this.rtt = new RttEstimator(config.initialRtoUs, config.minRtoUs, config.maxRtoUs);
     this.cc = createCongestionControl(config.congestion);
+    joinModel(this);
     this.cwnd = config.initialCwnd;
     this.quickAcks = config.quickAcks;
     this.timer = new Timer(() => tcp.connectionTimer(this));
@@ -446,6 +464,7 @@ export class Connection implements WindowState, CongestionState {
     if (this.delayedAckAtUs < at) at = this.delayedAckAtUs;
     if (this.keepAliveAtUs < at) at = this.keepAliveAtUs;
     if (this.lifeAtUs < at) at = this.lifeAtUs;
+    if (this.paceHeld && this.paceAtUs < at) at = Math.ceil(this.paceAtUs);
     if (at !== this.timer.deadlineUs) {
       if (at === NEVER) this.tcp.timers.cancel(this.timer);
       else this.tcp.timers.arm(this.timer, at);

@@ -2,6 +2,8 @@ import { NEVER } from '@qanat/clock';
 import { settleChrono } from './chrono.ts';
 import type { Connection } from './connection.ts';
 import { announcedMssFor } from './output.ts';
+import { pacingRate } from './pacing.ts';
+import { deliveryRate } from './rate.ts';
 
 /** Linux's struct tcp_info as far as it makes sense here, with Linux's names and units (times in us unless named). */
 export interface TcpInfo {
@@ -62,6 +64,12 @@ export interface TcpInfo {
   /** Whether reordering was seen. */
   readonly tcpi_reord_seen: number;
   readonly tcpi_reordering: number;
+  /** Bytes per second; without a limit 2^64 - 1, as in Linux. */
+  readonly tcpi_pacing_rate: number;
+  readonly tcpi_max_pacing_rate: number;
+  /** Bytes per second, and whether the application held it down. */
+  readonly tcpi_delivery_rate: number;
+  readonly tcpi_delivery_rate_app_limited: number;
   readonly tcpi_busy_time: number;
   readonly tcpi_rwnd_limited: number;
   readonly tcpi_sndbuf_limited: number;
@@ -75,6 +83,9 @@ const OPT_SACK = 2;
 const OPT_WSCALE = 4;
 const OPT_ECN = 8;
 const OPT_SYN_DATA = 32;
+
+/** Linux's ~0 of 64 bits. */
+const NO_PACING = 2 ** 64;
 
 /** A snapshot of a connection. */
 export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
@@ -133,6 +144,10 @@ export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
     tcpi_dsack_dups: c.dsackDups,
     tcpi_reord_seen: c.rack.reorderingSeen ? 1 : 0,
     tcpi_reordering: c.config.dupThresh,
+    tcpi_pacing_rate: Math.min(Math.floor(pacingRate(c)), NO_PACING),
+    tcpi_max_pacing_rate: Math.min(c.config.maxPacingBytesPerSecond, NO_PACING),
+    tcpi_delivery_rate: deliveryRate(c),
+    tcpi_delivery_rate_app_limited: c.rateAppLimited ? 1 : 0,
     tcpi_busy_time: c.busyUs,
     tcpi_rwnd_limited: c.rwndLimitedUs,
     tcpi_sndbuf_limited: c.sndbufLimitedUs,

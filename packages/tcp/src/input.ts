@@ -11,6 +11,7 @@ import { armKeepAlive } from './keepalive.ts';
 import { startMtuProbing } from './mtu-probe.ts';
 import { resendWithoutBlame } from './non-congestion-loss.ts';
 import { sendAck, sendSyn } from './output.ts';
+import { startPacing } from './pacing.ts';
 import { measureAsReceiver } from './rcv-rtt.ts';
 import { stopTimer } from './retransmit-timer.ts';
 import type { Segment } from './segment.ts';
@@ -174,7 +175,8 @@ function establish(c: Connection): void {
   }
   c.updateMss();
   startMtuProbing(c);
-  c.cc.start(c);
+  c.cc.start(c, c.tcp.nowUs);
+  startPacing(c);
   armKeepAlive(c);
   const { parent } = c;
   if (parent !== undefined) {

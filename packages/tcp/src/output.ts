@@ -17,9 +17,20 @@ import {
   TIMESTAMPS_PROLOGUE,
   writeSynOptions,
 } from './options.ts';
+import { paceHolds, paceSent, updatePacing } from './pacing.ts';
+import { rateSent } from './rate.ts';
 import { SEG_FIN, SEG_LOST, SEG_RETRANS } from './retransmit-queue.ts';
 import { rearmRto, setTimer } from './retransmit-timer.ts';
-import { holdsSmall, STOP_BUDGET, STOP_CWND, STOP_DEVICE, STOP_EMPTY, STOP_SMALL, STOP_WINDOW } from './send-policy.ts';
+import {
+  holdsSmall,
+  STOP_BUDGET,
+  STOP_CWND,
+  STOP_DEVICE,
+  STOP_EMPTY,
+  STOP_PACED,
+  STOP_SMALL,
+  STOP_WINDOW,
+} from './send-policy.ts';
 import { seqDiff, seqGeq, seqGt, seqLt } from './seq.ts';
 import {
   CA_CWR,
@@ -75,7 +86,7 @@ function sendData(c: Connection): void {
   let budget = BURST_SEGMENTS;
   if (rtx.lostOut > 0 && !c.sendNewFirst) budget = retransmitLost(c, budget);
   const packetsBefore = rtx.packetsOut;
-  const stop = sendNew(c, budget);
+  const stop = c.paced ? sendNewPaced(c, budget) : sendNew(c, budget);
   // The window is used up too where the application wrote just as much (Linux: tcp_write_xmit).
   const cwndLimited = stop === STOP_CWND || rtx.inFlight >= c.cwnd;
   if (cwndLimited || rtx.packetsOut > packetsBefore) validateCwnd(c, cwndLimited);
@@ -87,10 +98,20 @@ function sendData(c: Connection): void {
     if (packetsBefore === 0 || c.rtoMode === TIMER_LOSS_PROBE) rearmRto(c);
     scheduleLossProbe(c, false);
   } else if (rtx.packetsOut === 0) {
-    if (c.rtoAtUs === NEVER && (seqDiff(c.snd.end, c.sndNxt) > 0 || (c.finQueued && !c.finSent))) startPersist(c);
+    if (stop !== STOP_PACED && c.rtoAtUs === NEVER && (seqDiff(c.snd.end, c.sndNxt) > 0 || (c.finQueued && !c.finSent)))
+      startPersist(c);
   } else if (c.rtoAtUs === NEVER) {
     rearmRto(c);
   }
+}
+
+/** New data after what is lost: lost segments that the pace holds back come first. @returns why it stopped (STOP_*). */
+function sendNewPaced(c: Connection, budget: number): number {
+  const { rtx } = c;
+  const lostWait = rtx.lostOut > rtx.retransOut && !c.sendNewFirst && rtx.inFlight < c.cwnd && paceHolds(c);
+  const stop = lostWait ? STOP_PACED : sendNew(c, budget);
+  c.paceHeld = stop === STOP_PACED;
+  return stop;
 }
 
 /** Sends up to `budget` new segments. @returns why it stopped (STOP_*). */
@@ -102,6 +123,7 @@ function sendNew(c: Connection, budget: number): number {
     if (unsent <= 0 && !finDue) return STOP_EMPTY;
     if (rtx.packetsOut === 0 && c.lastSentUs > 0) restartAfterIdle(c);
     if (rtx.inFlight >= c.cwnd) return STOP_CWND;
+    if (c.paced && paceHolds(c)) return STOP_PACED;
     const window = seqDiff((c.sndUna + c.sndWnd) | 0, c.sndNxt);
     if (c.mtuProbe !== undefined && trySendingProbe(c)) {
       budget--;
@@ -141,6 +163,8 @@ export function sendNewSegment(c: Connection, bytes: number, fin: boolean, push:
   if (!sendSegment(c, c.sndNxt, ACK | (push && bytes > 0 ? PSH : 0) | (fin ? FIN : 0), bytes, false)) return false;
   const length = bytes + (fin ? 1 : 0);
   c.rtx.push(c.sndNxt, length, fin ? SEG_FIN : 0, c.tcp.nowUs);
+  rateSent(c, c.rtx.tail - 1);
+  if (c.paced) paceSent(c, bytes);
   c.sndNxt = (c.sndNxt + length) | 0;
   if (fin) c.finSent = true;
   if (bytes < c.mss) c.smallEnd = c.sndNxt;
@@ -181,6 +205,7 @@ export function retransmitLost(c: Connection, budget: number): number {
       index++;
       continue;
     }
+    if (c.paced && paceHolds(c)) break;
     const offset = index - rtx.head;
     if (!retransmitAt(c, index)) break;
     index = rtx.head + offset + 1;
@@ -208,6 +233,8 @@ export function retransmitAt(c: Connection, index: number): boolean {
   const last = ((seq + bytes) | 0) === c.snd.end;
   if (!sendSegment(c, seq, ACK | (last && bytes > 0 ? PSH : 0) | (fin ? FIN : 0), bytes, true)) return false;
   rtx.markRetransmitted(index, c.tcp.nowUs);
+  rateSent(c, index);
+  if (c.paced) paceSent(c, bytes);
   noteRetransmission(c, timestampNow(c));
   c.totalRetrans++;
   c.bytesRetransmitted += bytes;
@@ -221,6 +248,11 @@ export function retransmitAt(c: Connection, index: number): boolean {
 
 /** RFC 2861 in Linux's form: after an idle RTO the window is halved per RTO, down to the restart window. */
 function restartAfterIdle(c: Connection): void {
+  if (c.model !== undefined) {
+    c.model.onTransmitStart(c, c.tcp.nowUs);
+    updatePacing(c);
+    return;
+  }
   const idleUs = c.tcp.nowUs - c.lastSentUs;
   if (idleUs <= c.rtt.rtoUs) return;
   c.cc.onIdle(c, idleUs);
@@ -442,6 +474,7 @@ export function sendSyn(c: Connection, again: boolean): void {
   }
   if (bytes > 0) {
     c.rtx.push(c.sndNxt, bytes, 0, tcp.nowUs);
+    rateSent(c, c.rtx.tail - 1);
     c.sndNxt = (c.sndNxt + bytes) | 0;
     c.dataSegsOut++;
     c.bytesSent += bytes;

@@ -31,7 +31,7 @@ export function reduce(c: Connection, delivered: number, newlyLost: number, adva
   c.cwnd = inFlight + Math.max(send, least);
 }
 
-/** The reduction is complete. */
+/** The reduction is complete. A model has set cwnd all along. */
 export function endReduction(c: Connection): void {
-  if (c.config.congestion !== 'none') c.cwnd = c.ssthresh;
+  if (c.model === undefined && c.config.congestion !== 'none') c.cwnd = c.ssthresh;
 }

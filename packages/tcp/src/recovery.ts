@@ -1,8 +1,10 @@
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
 import { probeLost, settleSuspicion } from './mtu-probe.ts';
+import { updatePacing } from './pacing.ts';
 import { endReduction, reduce, startReduction } from './prr.ts';
 import { rackDetectLoss } from './rack.ts';
+import { finishRateSample, rateSample } from './rate.ts';
 import { SEG_LOST, SEG_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
 import { markLostBySack } from './scoreboard.ts';
 import type { Segment } from './segment.ts';
@@ -39,16 +41,23 @@ export function onAcknowledgment(
   const rtx = c.rtx;
   const advanced = (what & ACK_ADVANCED) !== 0;
   if (!c.sackOk) delivered += emulateSack(c, acked, (what & ACK_DUPLICATE) !== 0);
+  c.delivered += delivered;
+  if (what & ACK_ECE) c.deliveredCe += delivered;
   const lostBefore = rtx.lostOut;
+  const lostTotal = rtx.lostTotal;
 
   if (c.caState !== CA_OPEN || (what & ACK_ADVANCED) === 0 || rtx.sackedOut > 0 || what & (ACK_DSACK | ACK_ECE)) {
     advanceState(c, segment, what);
   }
-  if (c.caState === CA_CWR || c.caState === CA_RECOVERY) {
+  finishRateSample(c, segment.arrivedUs, delivered, rtx.lostTotal - lostTotal, rttUs);
+  if (c.model !== undefined) {
+    c.model.onSample(c, rateSample, segment.arrivedUs);
+  } else if (c.caState === CA_CWR || c.caState === CA_RECOVERY) {
     reduce(c, delivered, Math.max(0, rtx.lostOut - lostBefore), advanced);
   } else if (advanced && delivered > 0) {
     growWindow(c, delivered, rttUs);
   }
+  if (c.paced) updatePacing(c);
 }
 
 function advanceState(c: Connection, segment: Segment, what: number): void {
@@ -157,6 +166,7 @@ function recovered(c: Connection, segment: Segment): void {
     undo(c, false);
   } else {
     if (c.caState === CA_RECOVERY) endReduction(c);
+    if (c.model !== undefined) c.model.onExitRecovery(c);
     if (c.rack.reoWndPersist > 0) c.rack.reoWndPersist--;
   }
   settleSuspicion(c, spurious);
@@ -243,6 +253,8 @@ export function enterLoss(c: Connection): void {
     c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
     c.cc.onTimeout(c);
     startUndo(c);
+  } else if (c.model !== undefined) {
+    c.model.onTimeout(c);
   }
   // The receiver dropped what it had SACKed (RFC 2018 section 8): believe nothing it said.
   if (rtx.packetsOut > 0 && c.sackOk && rtx.flags[rtx.head]! & SEG_SACKED) {
@@ -271,8 +283,12 @@ export function enterCwr(c: Connection): void {
   if (c.caState >= CA_CWR) return;
   c.undoPossible = false;
   c.recoveryPoint = c.sndNxt;
-  c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
-  startReduction(c);
+  if (c.model !== undefined) {
+    c.model.onCongestion(c, c.tcp.nowUs);
+  } else {
+    c.ssthresh = c.cc.onLoss(c, c.tcp.nowUs);
+    startReduction(c);
+  }
   c.ecnReduced = true;
   c.caState = CA_CWR;
 }
@@ -283,6 +299,6 @@ export function reorderTimeout(c: Connection): void {
   rackDetectLoss(c, c.tcp.nowUs);
   if (c.rtx.lostOut > before && c.caState < CA_RECOVERY) {
     enterRecovery(c);
-    reduce(c, 1, 0, false);
+    if (c.model === undefined) reduce(c, 1, 0, false);
   }
 }

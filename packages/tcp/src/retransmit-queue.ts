@@ -10,8 +10,16 @@ export const SEG_RETRANS = 4;
 export const SEG_EVER_RETRANS = 8;
 /** It ends with the FIN, which counts one in its length. */
 export const SEG_FIN = 16;
+/** When it was last sent, the application had left a gap in the stream: its rate sample is no measure of the path. */
+export const SEG_APP_LIMITED = 32;
 
 const START_CAPACITY = 16;
+
+/** Who wants to know of every segment that is deemed lost, while it can still be looked at. */
+export interface LossListener {
+  /** The segment at `index` was marked lost, or its retransmission was; `lostTotal` counts it already. */
+  segmentLost(index: number): void;
+}
 
 /**
  * The segments in flight, oldest first, as parallel typed arrays. Index `head` up to `tail` are live; what is
@@ -31,11 +39,23 @@ export class RetransmitQueue {
   /** Number of its last transmission: orders what was sent in one instant (int32, it wraps). */
   order = new Int32Array(0);
   #transmissions = 0;
+  /**
+   * What `rate` noted when it was last sent (draft-ietf-ccwg-bbr-06 section 4.1.2.1.2): the connection's `deliveredUs`
+   * and `firstSentUs`, its counts of segments delivered and lost (modulo 2^32), and the flight with it.
+   */
+  deliveredUs = new Float64Array(0);
+  firstSentUs = new Float64Array(0);
+  delivered = new Int32Array(0);
+  lostBefore = new Int32Array(0);
+  flight = new Int32Array(0);
 
   /** Segments marked SEG_SACKED; without SACK, duplicate ACKs stand for them. */
   sackedOut = 0;
   lostOut = 0;
   retransOut = 0;
+  /** Segments deemed lost so far, retransmissions included. */
+  lostTotal = 0;
+  lossListener: LossListener | undefined;
 
   get packetsOut(): number {
     return this.tail - this.head;
@@ -98,11 +118,7 @@ export class RetransmitQueue {
       this.#makeRoom();
       index = this.head + offset;
     }
-    this.seq.copyWithin(index + 1, index, this.tail);
-    this.len.copyWithin(index + 1, index, this.tail);
-    this.flags.copyWithin(index + 1, index, this.tail);
-    this.sentUs.copyWithin(index + 1, index, this.tail);
-    this.order.copyWithin(index + 1, index, this.tail);
+    this.#shiftUp(index);
     this.tail++;
     const flags = this.flags[index]!;
     if (flags & SEG_SACKED) this.sackedOut++;
@@ -119,6 +135,7 @@ export class RetransmitQueue {
     if (flags & (SEG_LOST | SEG_SACKED)) return;
     this.flags[index] = flags | SEG_LOST;
     this.lostOut++;
+    this.#lost(index);
   }
 
   /** Deems a segment lost, or its retransmission lost too. */
@@ -127,6 +144,12 @@ export class RetransmitQueue {
     if (flags & SEG_RETRANS) this.retransOut--;
     if (!(flags & SEG_LOST)) this.lostOut++;
     this.flags[index] = (flags & ~SEG_RETRANS) | SEG_LOST;
+    if ((flags & (SEG_LOST | SEG_RETRANS)) !== SEG_LOST) this.#lost(index);
+  }
+
+  #lost(index: number): void {
+    this.lostTotal++;
+    if (this.lossListener !== undefined) this.lossListener.segmentLost(index);
   }
 
   isSacked(index: number): boolean {
@@ -155,8 +178,8 @@ export class RetransmitQueue {
   /** After a timeout: everything not SACKed is lost, and no retransmission counts as in flight any more. */
   markAllLost(): void {
     for (let i = this.head; i < this.tail; i++) {
-      const flags = this.flags[i]! & ~SEG_RETRANS;
-      this.flags[i] = flags & SEG_SACKED ? flags : flags | SEG_LOST;
+      if (this.flags[i]! & SEG_SACKED) this.flags[i] = this.flags[i]! & ~SEG_RETRANS;
+      else this.markLostAgain(i);
     }
     this.retransOut = 0;
     this.lostOut = this.packetsOut - this.sackedOut;
@@ -184,21 +207,57 @@ export class RetransmitQueue {
   #makeRoom(): void {
     const live = this.tail - this.head;
     if (this.head > 0 && live <= this.#capacity >>> 1) {
-      this.seq.copyWithin(0, this.head, this.tail);
-      this.len.copyWithin(0, this.head, this.tail);
-      this.flags.copyWithin(0, this.head, this.tail);
-      this.sentUs.copyWithin(0, this.head, this.tail);
-      this.order.copyWithin(0, this.head, this.tail);
+      this.#shiftDown();
     } else {
       this.#capacity = Math.max(START_CAPACITY, this.#capacity * 2);
-      this.seq = grown(this.seq, new Int32Array(this.#capacity), this.head, this.tail);
-      this.len = grown(this.len, new Int32Array(this.#capacity), this.head, this.tail);
-      this.flags = grown(this.flags, new Uint8Array(this.#capacity), this.head, this.tail);
-      this.sentUs = grown(this.sentUs, new Float64Array(this.#capacity), this.head, this.tail);
-      this.order = grown(this.order, new Int32Array(this.#capacity), this.head, this.tail);
+      this.#grow();
     }
     this.head = 0;
     this.tail = live;
+  }
+
+  /** Makes the place at `index` twice: everything from there on moves up by one. */
+  #shiftUp(index: number): void {
+    const { tail } = this;
+    this.seq.copyWithin(index + 1, index, tail);
+    this.len.copyWithin(index + 1, index, tail);
+    this.flags.copyWithin(index + 1, index, tail);
+    this.sentUs.copyWithin(index + 1, index, tail);
+    this.order.copyWithin(index + 1, index, tail);
+    this.deliveredUs.copyWithin(index + 1, index, tail);
+    this.firstSentUs.copyWithin(index + 1, index, tail);
+    this.delivered.copyWithin(index + 1, index, tail);
+    this.lostBefore.copyWithin(index + 1, index, tail);
+    this.flight.copyWithin(index + 1, index, tail);
+  }
+
+  #shiftDown(): void {
+    const { head, tail } = this;
+    this.seq.copyWithin(0, head, tail);
+    this.len.copyWithin(0, head, tail);
+    this.flags.copyWithin(0, head, tail);
+    this.sentUs.copyWithin(0, head, tail);
+    this.order.copyWithin(0, head, tail);
+    this.deliveredUs.copyWithin(0, head, tail);
+    this.firstSentUs.copyWithin(0, head, tail);
+    this.delivered.copyWithin(0, head, tail);
+    this.lostBefore.copyWithin(0, head, tail);
+    this.flight.copyWithin(0, head, tail);
+  }
+
+  #grow(): void {
+    const { head, tail } = this;
+    const capacity = this.#capacity;
+    this.seq = grown(this.seq, new Int32Array(capacity), head, tail);
+    this.len = grown(this.len, new Int32Array(capacity), head, tail);
+    this.flags = grown(this.flags, new Uint8Array(capacity), head, tail);
+    this.sentUs = grown(this.sentUs, new Float64Array(capacity), head, tail);
+    this.order = grown(this.order, new Int32Array(capacity), head, tail);
+    this.deliveredUs = grown(this.deliveredUs, new Float64Array(capacity), head, tail);
+    this.firstSentUs = grown(this.firstSentUs, new Float64Array(capacity), head, tail);
+    this.delivered = grown(this.delivered, new Int32Array(capacity), head, tail);
+    this.lostBefore = grown(this.lostBefore, new Int32Array(capacity), head, tail);
+    this.flight = grown(this.flight, new Int32Array(capacity), head, tail);
   }
 }
 

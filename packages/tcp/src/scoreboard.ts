@@ -1,6 +1,7 @@
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
 import { rackDelivered } from './rack.ts';
+import { noteDelivered } from './rate.ts';
 import { SEG_EVER_RETRANS, SEG_LOST, SEG_RETRANS, SEG_SACKED } from './retransmit-queue.ts';
 import type { Segment } from './segment.ts';
 import { seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
@@ -46,6 +47,7 @@ export function markSacks(c: Connection, segment: Segment): number {
       rtx.flags[i] = (flags & ~(SEG_LOST | SEG_RETRANS)) | SEG_SACKED;
       rtx.sackedOut++;
       marked++;
+      noteDelivered(rtx, i);
       const everRetransmitted = (flags & SEG_EVER_RETRANS) !== 0;
       if (!everRetransmitted) {
         if (rtx.sentUs[i]! > sentUs) sentUs = rtx.sentUs[i]!;

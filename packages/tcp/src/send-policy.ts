@@ -10,6 +10,8 @@ export const STOP_SMALL = 3;
 export const STOP_DEVICE = 4;
 /** Its turn is over: others come first. */
 export const STOP_BUDGET = 5;
+/** The pace: more goes out when the time for it has come. */
+export const STOP_PACED = 6;
 
 /**
  * Whether a segment smaller than the MSS, the last of what was written, shall wait for more: corked (TCP_CORK), or said

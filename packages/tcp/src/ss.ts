@@ -11,14 +11,6 @@ export interface SsInfo extends TcpInfo {
   readonly sendQ: number;
 }
 
-/** Rates, in bytes per second, of a connection that is paced. */
-interface Rates {
-  readonly tcpi_pacing_rate?: number;
-  readonly tcpi_max_pacing_rate?: number;
-  readonly tcpi_delivery_rate?: number;
-  readonly tcpi_delivery_rate_app_limited?: number;
-}
-
 /** A snapshot of a connection for `formatSs`. */
 export function ssInfo(c: Connection, nowUs: number): SsInfo {
   return { ...tcpInfo(c, nowUs), congestion: c.cc.name, recvQ: c.rcv.readable, sendQ: c.snd.bytes };
@@ -48,7 +40,7 @@ function line(state: string, recvQ: string, sendQ: string, local: string, remote
 }
 
 /** What `ss -i` prints of tcp_info. */
-export function formatTcpInfo(info: SsInfo & Rates): string {
+export function formatTcpInfo(info: SsInfo): string {
   const parts: string[] = [];
   /** A figure, unless it is zero. */
   const figure = (name: string, value: number) => {
@@ -91,11 +83,11 @@ export function formatTcpInfo(info: SsInfo & Rates): string {
   figure('lastsnd', info.tcpi_last_data_sent);
   figure('lastrcv', info.tcpi_last_data_recv);
   figure('lastack', info.tcpi_last_ack_recv);
-  rate('pacing_rate', info.tcpi_pacing_rate ?? 0, info.tcpi_max_pacing_rate ?? 0);
-  rate('delivery_rate', info.tcpi_delivery_rate ?? 0);
+  rate('pacing_rate', info.tcpi_pacing_rate, info.tcpi_max_pacing_rate);
+  rate('delivery_rate', info.tcpi_delivery_rate);
   figure('delivered', info.tcpi_delivered);
   figure('delivered_ce', info.tcpi_delivered_ce);
-  if ((info.tcpi_delivery_rate_app_limited ?? 0) > 0) parts.push('app_limited');
+  if (info.tcpi_delivery_rate_app_limited > 0) parts.push('app_limited');
   if (info.tcpi_busy_time > 0) {
     parts.push(`busy:${Math.floor(info.tcpi_busy_time / 1000)}ms`);
     share('rwnd_limited', info.tcpi_rwnd_limited);

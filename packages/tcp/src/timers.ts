@@ -8,6 +8,7 @@ import { lossProbeTimeout } from './loss-probe-timeout.ts';
 import { suspectBlackHole } from './mtu-probe.ts';
 import { output, retransmitAt, sendAck, sendSyn } from './output.ts';
 import { probeWindow } from './persist.ts';
+import { checkAppLimited } from './rate.ts';
 import { enterLoss, reorderTimeout } from './recovery.ts';
 import { rearmRto, setTimer, stopTimer } from './retransmit-timer.ts';
 import { CLOSED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT, TIME_WAIT } from './state.ts';
@@ -30,6 +31,7 @@ export function runTimers(c: Connection): void {
   }
   if (c.rtoAtUs <= nowUs) {
     const mode = c.rtoMode;
+    checkAppLimited(c);
     stopTimer(c);
     switch (mode) {
       case TIMER_PERSIST:
@@ -48,6 +50,8 @@ export function runTimers(c: Connection): void {
     }
   }
   if (c.state !== CLOSED && c.keepAliveAtUs <= nowUs) keepAliveTimer(c);
+  // The next burst goes out with the output at the end of the batch.
+  if (c.paceHeld && c.paceAtUs <= nowUs) c.tcp.touch(c);
   if (c.state !== CLOSED) c.rearm();
 }
 

@@ -2,10 +2,12 @@ import { NEVER } from '@qanat/clock';
 import { sndFree, tuneReceive } from './auto-tune.ts';
 import { abort, finish, limitFinWait2 } from './close.ts';
 import { type TcpConfig, tcpConfig } from './config.ts';
-import { createCongestionControl } from './congestion.ts';
+import { createCongestionControl, joinModel } from './congestion.ts';
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
 import { armKeepAlive } from './keepalive.ts';
+import { startPacing } from './pacing.ts';
+import { checkAppLimited } from './rate.ts';
 import { seqDiff } from './seq.ts';
 import { CLOSE_WAIT, CLOSED, ESTABLISHED, FIN_WAIT_1, LAST_ACK, SYN_RECEIVED, SYN_SENT, TIME_WAIT } from './state.ts';
 import { sendUrgent, urgentRead } from './urgent.ts';
@@ -43,6 +45,7 @@ export function writeFrom(c: Connection, addr: number, bytes: number): number {
 }
 
 function room(c: Connection): boolean {
+  checkAppLimited(c);
   return seqDiff(c.snd.end, c.sndNxt) < c.config.notsentLowat;
 }
 
@@ -165,10 +168,12 @@ export function configure(c: Connection, partial: Partial<TcpConfig>): void {
   c.config = tcpConfig({ autoTune, ...partial, sndBuf, rcvBuf, mss, timestamps, windowScaling, sack }, before);
   if (c.config.congestion !== before.congestion) {
     c.cc = createCongestionControl(c.config.congestion);
-    c.cc.start(c);
+    joinModel(c);
+    c.cc.start(c, c.tcp.nowUs);
   }
   if (c.state === CLOSED) return;
   c.tcp.userBegins();
+  startPacing(c);
   if (c.config.keepAlive !== before.keepAlive || c.config.keepAliveIdleUs !== before.keepAliveIdleUs) {
     const opening = c.state === SYN_SENT || c.state === SYN_RECEIVED;
     c.keepAliveAtUs = NEVER;

@@ -22,7 +22,7 @@ describe('ss -tin', () => {
   it('prints a fresh connection', () => {
     expect(second()).toBe(
       '\t ts sack cubic wscale:7,5 rto:210 rtt:10/5 mss:988 pmtu:1500 rcvmss:524 advmss:1460 cwnd:10 segs_out:2 ' +
-        'segs_in:1 send 7904000bps lastsnd:10 rcv_space:14600 rcv_ssthresh:65535 minrtt:10 snd_wnd:65535 rcv_wnd:65536',
+        'segs_in:1 send 7904000bps lastsnd:10 pacing_rate 15808000bps rcv_space:14600 rcv_ssthresh:65535 minrtt:10 snd_wnd:65535 rcv_wnd:65536',
     );
   });
 

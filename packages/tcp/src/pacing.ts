@@ -1,0 +1,57 @@
+import type { Connection } from './connection.ts';
+
+/** Loss-based congestion control is paced at these multiples of cwnd / SRTT [tcp_pacing_ss_ratio, tcp_pacing_ca_ratio]. */
+const SLOW_START_GAIN = 2;
+const AVOIDANCE_GAIN = 1.2;
+/** A burst is what the rate gives in this time, at least two segments, at most 64 KB (draft-ietf-ccwg-bbr-06 5.6.3). */
+const QUANTUM_US = 1000;
+const MAX_QUANTUM_BYTES = 65536;
+/** A host's timer that comes late is made good for, up to this. */
+const CATCH_UP_US = 2000;
+
+/** Whether the connection is to be paced at all; after a change of configuration or congestion control. */
+export function startPacing(c: Connection): void {
+  const { config, model } = c;
+  c.paced = config.pacing || model !== undefined || config.maxPacingBytesPerSecond !== Number.POSITIVE_INFINITY;
+  c.paceHeld = false;
+  if (c.paced) updatePacing(c);
+}
+
+/** The most that is sent at once, in bytes, at `rate` bytes per second. */
+export function sendQuantum(rate: number, mss: number): number {
+  return Math.max(Math.min((rate * QUANTUM_US) / 1e6, MAX_QUANTUM_BYTES), 2 * mss);
+}
+
+/** Bytes per second: what congestion control says, within what the application allows; Infinity: no limit. */
+export function pacingRate(c: Connection): number {
+  const rate = c.model !== undefined ? c.model.pacingRate : windowRate(c);
+  return Math.min(rate, c.config.maxPacingBytesPerSecond);
+}
+
+/** Linux's rate for a window: a little more than it, so that the window stays the limit. */
+function windowRate(c: Connection): number {
+  const { srttUs } = c.rtt;
+  if (srttUs <= 0) return Number.POSITIVE_INFINITY;
+  const gain = c.cwnd < c.ssthresh / 2 ? SLOW_START_GAIN : AVOIDANCE_GAIN;
+  return (gain * Math.max(c.cwnd, c.rtx.packetsOut) * c.mss * 1e6) / srttUs;
+}
+
+/** Takes over the rate that the last acknowledgment led to. */
+export function updatePacing(c: Connection): void {
+  const rate = pacingRate(c);
+  c.paceUsPerByte = 1e6 / rate;
+  c.paceQuantumUs = sendQuantum(rate, c.mss) * c.paceUsPerByte;
+}
+
+/** Whether the next segment has to wait until `paceAtUs`: a whole burst is sent and its time not yet over. */
+export function paceHolds(c: Connection): boolean {
+  const aheadUs = c.paceAtUs - c.tcp.nowUs;
+  return aheadUs > 0 && aheadUs >= c.paceQuantumUs;
+}
+
+/** `bytes` of payload went out: notes when they will have been paid for. */
+export function paceSent(c: Connection, bytes: number): void {
+  const { nowUs } = c.tcp;
+  const earliest = c.paceHeld ? nowUs - CATCH_UP_US : nowUs;
+  c.paceAtUs = Math.max(c.paceAtUs, earliest) + bytes * c.paceUsPerByte;
+}
