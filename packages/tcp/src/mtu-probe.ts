@@ -43,7 +43,10 @@ export function startMtuProbing(c: Connection): void {
 export function probeBytes(c: Connection): number {
   const probe = c.mtuProbe;
   if (probe === undefined || !probe.enabled || probe.size > 0) return 0;
-  if (c.caState !== CA_OPEN || c.cwnd < LEAST_CWND || c.rtx.sackedOut > 0) return 0;
+  if (c.caState !== CA_OPEN || c.rtx.sackedOut > 0) return 0;
+  // Below the base after a suspicion, a window of small segments is soon too small for everything else.
+  const small = probe.searchLow < c.config.baseMss + HEADERS_BYTES;
+  if (c.cwnd < (small ? c.config.dupThresh + 2 : LEAST_CWND)) return 0;
   const nowUs = c.tcp.nowUs;
   if (probe.searchHigh - probe.searchLow < SEARCH_THRESHOLD_BYTES) {
     if (nowUs - probe.doneUs < SEARCH_AGAIN_US) return 0;

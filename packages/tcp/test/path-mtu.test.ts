@@ -174,4 +174,28 @@ describe('packetization-layer discovery (RFC 4821)', () => {
     t.in(`. 1:1(0) ack 1449 <nop,nop,TS 9000 ecr ${echo}>`);
     expect(t.info().tcpi_snd_mss).toBe(1448);
   });
+
+  it('searches upwards again from a small window after an outage: segments of a few bytes would keep it small', () => {
+    const t = new Harness({ mtuProbing: 'blackhole', lossProbe: false }).connect('mss 1460', { rttMs: 100 });
+    t.write(2920);
+    t.drain();
+    // A real outage: the segments are gone, and each timeout halves the size.
+    t.wait(20_000);
+    t.drain();
+    const small = t.info().tcpi_snd_mss;
+    expect(small).toBeLessThan(300);
+    t.write(40_000);
+    let end = 1;
+    let cwnd = 0;
+    for (let i = 0; i < 100 && cwnd === 0; i++) {
+      t.wait(end === 1 ? 10_000 : 100);
+      for (const { relSeq, payload } of t.drain()) {
+        if (relSeq === end) end += payload.length;
+        if (payload.length > small) cwnd = t.info().tcpi_snd_cwnd;
+      }
+      if (end > 1) t.in(`. 1:1(0) ack ${end}`);
+    }
+    expect(cwnd).toBeGreaterThanOrEqual(5);
+    expect(cwnd).toBeLessThan(11);
+  });
 });
