@@ -12,9 +12,10 @@ export function judgeError(application: Application, scenario: Scenario): string
   const { error, peer, name } = application;
   if (error === undefined) return undefined;
   if (PEER_ERRORS.includes(error)) {
-    return peer.goneUs <= application.errorUs
-      ? undefined
-      : `${name} was told ${error}, its peer did nothing of the kind`;
+    // A handshake that the peer's stack gave up, of which its application never heard.
+    const halfOpen = peer.flow === undefined && scenario.disturbances.length > 0;
+    if (halfOpen || peer.goneUs <= application.errorUs) return undefined;
+    return `${name} was told ${error}, its peer did nothing of the kind`;
   }
   if (WEATHER_ERRORS.includes(error)) {
     const peerGone = peer.goneUs < application.errorUs;
