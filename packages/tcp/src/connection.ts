@@ -283,7 +283,7 @@ export class Connection implements WindowState, ModelState {
   cwndUsageSeq = 0;
   lastSentUs = 0;
   lastReceivedUs = 0;
-  lastDataReceivedUs = 0;
+  establishedUs = 0;
   /** Round trip as the receiver sees it, and what it is measured by (see `rcv-rtt`). */
   rcvRttUs = 0;
   rcvRttEcr = 0;

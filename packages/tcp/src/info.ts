@@ -116,7 +116,7 @@ export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
     tcpi_lost: c.rtx.lostOut,
     tcpi_retrans: c.rtx.retransOut,
     tcpi_last_data_sent: sinceMs(c.lastSentUs),
-    tcpi_last_data_recv: sinceMs(c.lastDataReceivedUs),
+    tcpi_last_data_recv: sinceMs(Math.max(c.dataReceivedUs, c.establishedUs)),
     tcpi_last_ack_recv: sinceMs(c.lastReceivedUs),
     tcpi_pmtu: c.path.mtu,
     tcpi_rtt: Math.round(c.rtt.srttUs),

@@ -94,7 +94,8 @@ function arrivesInSynSent(c: Connection, segment: Segment, packet: Packet): numb
     }
     c.rcvAdv = (c.rcvNxt + Math.min(c.rcv.limit, 0xffff)) | 0;
     c.ackNow = true;
-    // Data and FIN may come with it (MUST-20 of the handshake; section 3.5).
+    if (flags & URG) urgentArrives(c, segment);
+    // Data and FIN may come with it (section 3.5).
     if (segment.bytes > 0 || flags & FIN) {
       segment.seq = c.rcvNxt;
       takeText(c, segment, packet);
@@ -159,7 +160,7 @@ function establish(c: Connection): void {
   c.backoff = 0;
   c.retries = 0;
   c.recoveryPoint = c.iss;
-  if (c.lastDataReceivedUs === 0) c.lastDataReceivedUs = c.tcp.nowUs;
+  c.establishedUs = c.tcp.nowUs;
   if (c.rtx.packetsOut === 0) {
     c.smallEnd = c.sndUna;
     c.cwndUsageSeq = c.sndUna;
@@ -252,7 +253,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
     return ANSWER_RST;
   }
   // Sixth: URG. Seventh: text. Eighth: FIN.
-  if (flags & URG) urgentArrives(c, segment);
+  if (flags & URG && receives(c)) urgentArrives(c, segment);
   if (segment.bytes > 0) takeText(c, segment, packet);
   if (flags & FIN || c.finPending) takeFin(c, segment);
   return DONE;
@@ -364,16 +365,21 @@ function finAcknowledged(c: Connection): void {
   }
 }
 
+/** Whether the peer may still send; after its FIN text and urgent pointers mean nothing. */
+function receives(c: Connection): boolean {
+  const { state } = c;
+  if (state === ESTABLISHED || state === FIN_WAIT_1 || state === FIN_WAIT_2) return true;
+  return state === SYN_RECEIVED && c.fastOpen;
+}
+
 /** Seventh: the segment text, trimmed to the window, wherever it belongs. */
 function takeText(c: Connection, segment: Segment, packet: Packet): void {
-  const { state, rcv } = c;
-  const early = c.fastOpen && state === SYN_RECEIVED;
-  if (state !== ESTABLISHED && state !== FIN_WAIT_1 && state !== FIN_WAIT_2 && !early) return;
+  const { rcv } = c;
+  if (!receives(c)) return;
   let seq = segment.seq;
   let offset = segment.dataOffset;
   let bytes = segment.bytes;
   c.dataSegsIn++;
-  c.lastDataReceivedUs = c.tcp.nowUs;
   measureAsReceiver(c, segment);
   c.dataReceivedUs = c.tcp.nowUs;
   // A packet that was put together from several says what they were.
