@@ -28,7 +28,7 @@ describe('Fast Open, server (RFC 7413)', () => {
     const t = new Harness({ fastOpenServer: true });
     t.listen();
     t.in(`S 0:100(100) <${OFFER},FO >`);
-    const synAck = t.out('S. 0:0(0) ack 1 <mss 1460,sackOK,TS,wscale 5,FO ' + cookieOf(t.queue[0]!) + '>');
+    const synAck = t.out(`S. 0:0(0) ack 1 <mss 1460,sackOK,TS,wscale 5,FO ${cookieOf(t.queue[0]!)}>`);
     expect(cookieOf(synAck)).toMatch(/^[0-9a-f]{16}$/);
     t.told();
     const again = t.peerOn(4001);
