@@ -57,6 +57,8 @@ export function undo(c: Connection, unmark: boolean): void {
     c.cc.onUndo(c);
   }
   c.undoPossible = false;
+  // The next episode is judged by its own first retransmission.
+  if (c.rtx.retransOut === 0) c.retransStamped = false;
   c.ecnReduced = false;
   c.cwndLimited = true;
 }

@@ -378,3 +378,60 @@ describe('CLOSE in SYN-RECEIVED', () => {
     expect(t.state).toBe('FIN-WAIT-1');
   });
 });
+
+describe('lingering', () => {
+  it('of zero resets at once, whatever waits', () => {
+    const t = established();
+    t.write(100_000);
+    t.drain();
+    const nxt = (t.c.sndNxt - t.peer.iss) | 0;
+    t.close(t.c, 0);
+    expect(t.takeOne('R.').relSeq).toBe(nxt);
+    t.quietFor(1e6);
+    expect(t.tcp.connectionCount).toBe(0);
+  });
+
+  it('ends with a RST when what was queued is not acknowledged in time', () => {
+    const t = established();
+    t.write(1000);
+    t.close(t.c, 3_000_000);
+    t.drain();
+    t.wait(2999);
+    expect(t.tcp.connectionCount).toBe(1);
+    t.drain();
+    t.wait(1);
+    expect(t.tcp.connectionCount).toBe(0);
+    t.takeOne('R.');
+  });
+
+  it('is over when the FIN is acknowledged: FIN-WAIT-2 and TIME-WAIT last as ever', () => {
+    const t = established();
+    t.write(1000);
+    t.close(t.c, 3_000_000);
+    t.drain();
+    t.in('. 1:1(0) ack 1002');
+    t.quietFor(30_000);
+    expect(t.state).toBe('FIN-WAIT-2');
+    t.in('F. 1:1(0) ack 1002');
+    t.takeOne('.');
+    t.quietFor(59_999);
+    expect(t.state).toBe('TIME-WAIT');
+  });
+
+  it('in LAST-ACK ends too', () => {
+    const t = established();
+    t.in('F. 1:1(0) ack 1');
+    t.close(t.c, 1_000_000);
+    t.drain();
+    t.wait(1000);
+    expect(t.tcp.connectionCount).toBe(0);
+  });
+
+  it('without data is an ordinary close', () => {
+    const t = established();
+    t.close(t.c, 1_000_000);
+    t.out('F. 1:1(0) ack 1');
+    t.in('F. 1:1(0) ack 2');
+    expect(t.state).toBe('TIME-WAIT');
+  });
+});

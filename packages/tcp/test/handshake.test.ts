@@ -282,6 +282,17 @@ describe('simultaneous open (3.5, figure 8)', () => {
     expect(t.tcp.connectionCount).toBe(0);
   });
 
+  it.each([-100_000, 0x7fff_fff0, -(2 ** 31)])('opens a window wherever the ISN of the peer lies (%i)', (peerIss) => {
+    const t = new Harness({}, { peerIss });
+    t.open();
+    t.takeOne('S');
+    t.in('S 0:0(0)');
+    t.takeOne('S.');
+    t.in('. 1:1(0) ack 1');
+    t.in('P. 1:1001(1000) ack 1');
+    expect(t.read()).toBe(1000);
+  });
+
   it('takes data and FIN with the ACK', () => {
     const t = new Harness();
     t.open();

@@ -31,13 +31,14 @@ describe('ICMP errors (3.9.2.2) [MUST-54]', () => {
   });
 
   it.each(['EHOSTUNREACH', 'ENETUNREACH', 'EPROTO'] as const)(
-    'that are soft (%s) do not end an established connection, but name the cause when it times out [MUST-56]',
+    'that are soft (%s) are told to the user and do not end an established connection; they name the cause when it times out [MUST-56] [SHLD-25] [MUST-47]',
     (code) => {
       const t = new Harness({ lossProbe: false, retries2: 3 }).connect('mss 1000');
       t.write(100);
       t.drain();
       error(t, 1, code, false);
       t.told();
+      expect(t.troubles).toEqual([code]);
       expect(t.state).toBe('ESTABLISHED');
       t.wait(100_000);
       t.told(`close ${code}`);
@@ -52,6 +53,7 @@ describe('ICMP errors (3.9.2.2) [MUST-54]', () => {
     t.next('P. 1:101(100) ack 1');
     t.in('. 1:1(0) ack 101');
     t.told();
+    expect(t.troubles).toEqual(['EHOSTUNREACH']);
     // What was reported then is no cause of a failure later.
     t.write(100);
     t.wait(1e7);
@@ -64,6 +66,7 @@ describe('ICMP errors (3.9.2.2) [MUST-54]', () => {
     t.drain();
     error(t, 1, 'ECONNREFUSED', true);
     t.told();
+    expect(t.troubles).toEqual(['ECONNREFUSED']);
     expect(t.state).toBe('ESTABLISHED');
   });
 

@@ -14,6 +14,15 @@ describe('keepalive (3.8.4) [MAY-5]', () => {
     t.quietFor(86_400_000);
   });
 
+  it('stays off when other timers run', () => {
+    const t = new Harness({ lossProbe: false }).connect('mss 1000');
+    t.write(10);
+    t.drain();
+    t.next('P. 1:11(10) ack 1');
+    t.in('. 1:1(0) ack 11');
+    t.quietFor(30_000_000);
+  });
+
   it('probes after the idle time, without data, from below SND.UNA [MUST-26] [MUST-27] [SHLD-12]', () => {
     const t = established();
     expect(t.next('. 0:0(0) ack 1')).toBe(10_000);

@@ -63,6 +63,7 @@ describe('zero-window probes (3.8.6.1) [MUST-36] [MUST-35]', () => {
     t.told('close ETIMEDOUT');
     t.takeOne('R.');
     expect(t.tcp.connectionCount).toBe(0);
+    expect(t.stats.TCPAbortOnTimeout).toBe(1);
   });
 
   it('give up after the user timeout when nobody answers', () => {

@@ -49,6 +49,19 @@ describe('RACK (RFC 8985 6)', () => {
     expect(seqs(t)).toContain(2001);
   });
 
+  it.each([-5000, -(2 ** 31) + 10, 2 ** 31 - 20_000])(
+    'sees none in an orderly flow, wherever the ISN lies (%i)',
+    (iss) => {
+      const t = new Harness({ lossProbe: false }, { iss }).connect('mss 1000,sackOK', { rttMs: 100 });
+      t.write(20_000);
+      t.drain();
+      t.wait(100);
+      t.in('. 1:1(0) ack 2001');
+      t.in('. 1:1(0) ack 4001');
+      expect(t.c.rack.reorderingSeen).toBe(false);
+    },
+  );
+
   it('does not count duplicates once reordering was seen', () => {
     const t = sender(10);
     t.in('. 1:1(0) ack 1 <nop,nop,sack 1001:2001>');

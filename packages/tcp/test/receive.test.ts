@@ -147,8 +147,13 @@ describe('FIN (eighth)', () => {
     expect(t.state).toBe('ESTABLISHED');
     expect(t.read()).toBe(window);
     t.drain();
+    // It was not remembered either: data up to where it stood ends nothing.
+    t.in(`P. ${window + 1}:${window + 101}(100) ack 1`);
+    t.told('readable');
+    expect(t.state).toBe('ESTABLISHED');
+    t.drain();
     t.in(`FP. ${window + 1}:${window + 101}(100) ack 1`);
-    t.told('readable', 'end');
+    t.told('end');
     expect(t.state).toBe('CLOSE-WAIT');
   });
 

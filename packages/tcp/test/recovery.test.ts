@@ -110,6 +110,34 @@ describe('SACK-based recovery (RFC 6675)', () => {
     expect(t.info().tcpi_sacked).toBe(2);
   });
 
+  it('takes no partial acknowledgment for a loss where nothing above it was SACKed', () => {
+    const t = sender(10, RFC6675);
+    for (const right of [2, 3, 4]) t.in(`. 1:1(0) ack 1 <nop,nop,sack 1001:${right}001>`);
+    expect(t.drain().length).toBeGreaterThan(2);
+    t.wait(100);
+    // What was sent before the recovery began, beyond the first window, is still on its way.
+    t.in('. 1:1(0) ack 10001');
+    expect(t.info()).toMatchObject({ tcpi_ca_state: 3, tcpi_total_retrans: 1, tcpi_lost: 0 });
+  });
+
+  it('a second one is reduced as the first was', () => {
+    const t = sender(20, {});
+    const shape: number[] = [];
+    for (let round = 0; round < 2; round++) {
+      t.drain();
+      const una = (t.c.sndUna - t.peer.iss) | 0;
+      const flight = t.info().tcpi_unacked;
+      for (let right = 2; right <= flight; right++) {
+        t.in(`. 1:1(0) ack ${una} <nop,nop,sack ${una + 1000}:${una + right * 1000}>`);
+      }
+      shape.push(t.drain().length / flight);
+      t.wait(100);
+      t.in(`. 1:1(0) ack ${(t.c.sndNxt - t.peer.iss) | 0}`);
+      t.wait(100);
+    }
+    expect(Math.abs(shape[0]! - shape[1]!)).toBeLessThan(0.25);
+  });
+
   it('works across 2^32', () => {
     const t = sender(10, RFC6675, 'mss 1000,sackOK', { iss: -5500 });
     t.in('. 1:1(0) ack 1 <nop,nop,sack 1001:10001>');

@@ -125,6 +125,17 @@ describe('the retransmission timeout (RFC 6298)', () => {
     expect(t.info().tcpi_backoff).toBe(0);
   });
 
+  it('takes a sample from SACK, of the segment that was sent last', () => {
+    const t = new Harness({ lossProbe: false, noDelay: true }).connect('mss 1000,sackOK', { rttMs: 100 });
+    for (let i = 0; i < 3; i++) {
+      t.write(100);
+      t.wait(20);
+    }
+    t.drain();
+    t.in('. 1:1(0) ack 1 <nop,nop,sack 101:301>');
+    expect(t.c.rtt.latestUs).toBe(20_000);
+  });
+
   it('measures when a segment arrived, not when it was processed', () => {
     const t = plain({}, { rttMs: 100 });
     t.write(1000);
@@ -210,6 +221,34 @@ describe('giving up (3.8.3) [MUST-20]', () => {
     expect(t.tcp.connectionCount).toBe(0);
   });
 
+  it('has a sign before it: after R1 retransmissions, 3 by default, IP is to doubt the way and the user is told [MUST-20] [SHLD-9] [SHLD-10]', () => {
+    const t = plain({}, { rttMs: 100 });
+    t.write(500);
+    t.drain();
+    for (let i = 0; i < 2; i++) t.next('P. 1:501(500) ack 1');
+    expect([t.troubles, t.doubted]).toEqual([[], 0]);
+    t.next('P. 1:501(500) ack 1');
+    expect([t.troubles, t.doubted]).toEqual([['ETIMEDOUT'], 1]);
+    t.next('P. 1:501(500) ack 1');
+    expect([t.troubles, t.doubted]).toEqual([['ETIMEDOUT'], 2]);
+    t.in('. 1:1(0) ack 501');
+    t.write(500);
+    t.drain();
+    t.next('P. 501:1001(500) ack 1');
+    expect(t.doubted).toBe(2);
+  });
+
+  it('has no sign where nobody listens for it [SHLD-20]', () => {
+    const t = plain({}, { rttMs: 100 });
+    const { onTrouble: _, ...rest } = t.c.user!;
+    t.c.user = rest;
+    t.write(500);
+    t.drain();
+    for (let i = 0; i < 5; i++) t.next('P. 1:501(500) ack 1');
+    expect(t.troubles).toEqual([]);
+    t.told();
+  });
+
   it('after what the application sets, before and while [MUST-21]', () => {
     for (const before of [true, false]) {
       const t = plain(before ? { retries2: 2 } : {}, { rttMs: 100 });
@@ -228,8 +267,8 @@ describe('giving up (3.8.3) [MUST-20]', () => {
     t.write(500);
     t.drain();
     const from = t.nowMs;
-    while (t.events.length === 0) t.time.step();
-    t.told('close ETIMEDOUT');
+    while (t.tcp.connectionCount > 0) t.time.step();
+    expect(t.events.at(-1)).toBe('close ETIMEDOUT');
     expect(t.nowMs - from).toBeGreaterThanOrEqual(3000);
     expect(t.nowMs - from).toBeLessThan(6000);
   });

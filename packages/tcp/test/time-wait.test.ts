@@ -34,6 +34,7 @@ describe('TIME-WAIT', () => {
     expect(t.tcp.connectionCount).toBe(1);
     t.wait(1);
     expect(t.tcp.connectionCount).toBe(0);
+    expect(t.stats.TW).toBe(1);
   });
 
   it('is not prolonged by anything else', () => {

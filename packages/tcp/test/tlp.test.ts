@@ -105,6 +105,35 @@ describe('tail loss probe (RFC 8985 7)', () => {
     }
   });
 
+  it('is sent again for a later tail', () => {
+    const t = sender(2000);
+    for (let una = 1; una < 8000; una += 2000) {
+      expect(t.next(`P. ${una + 1000}:${una + 2000}(1000) ack 1`)).toBeLessThan(400);
+      t.wait(10);
+      t.in(`. 1:1(0) ack ${una + 2000} <nop,nop,sack ${una + 1000}:${una + 2000}>`);
+      t.write(2000);
+      t.drain();
+    }
+    expect(t.stats).toMatchObject({ TCPLossProbes: 4, TCPLossProbeRecovery: 0, TCPTimeouts: 0 });
+  });
+
+  it('of new data is judged as such, though the one before was a retransmission', () => {
+    const t = new Harness({ initialCwnd: 2, congestion: 'newreno' }).connect('mss 1000,sackOK', { rttMs: 100 });
+    t.write(2000);
+    t.drain();
+    t.next('P. 1001:2001(1000) ack 1');
+    t.in('. 1:1(0) ack 2001 <nop,nop,sack 1001:2001>');
+    t.write(10_000);
+    const sent = t.drain().length;
+    const end = 2001 + sent * 1000;
+    t.next(`. ${end}:${end + 1000}(1000) ack 1`);
+    t.in(`. 1:1(0) ack ${end + 1000}`);
+    t.drain();
+    t.wait(10);
+    t.in(`. 1:1(0) ack ${(t.c.sndNxt - t.peer.iss) | 0}`);
+    expect(t.stats.TCPLossProbeRecovery).toBe(0);
+  });
+
   it('carries a FIN that was lost', () => {
     const t = sender(1000);
     t.shutdown();

@@ -27,6 +27,28 @@ describe('Eifel: a fast retransmit that reordering caused (RFC 3522, RFC 4015)',
     expect(t.info().tcpi_snd_cwnd).toBeGreaterThanOrEqual(10);
   });
 
+  it('is undone the second time as well', () => {
+    const t = sender(10, ALL);
+    for (let round = 0; round < 2; round++) {
+      t.wait(100);
+      const una = (t.c.sndUna - t.peer.iss) | 0;
+      const echo = t.peer.lastTsVal - t.peer.tsZero;
+      const val = 200 * (round + 1);
+      t.in(`. 1:1(0) ack ${una} <nop,nop,TS ${val} ecr ${echo},nop,nop,sack ${una + 1000}:${una + 5000}>`);
+      t.wait(60);
+      t.drain();
+      expect(t.info().tcpi_ca_state).toBe(3);
+      // Each episode is judged by the stamp of its own first retransmission.
+      expect((t.c.retransStamp - t.peer.tsZero) | 0).toBeGreaterThan(echo);
+      const end = (t.c.sndNxt - t.peer.iss) | 0;
+      t.in(`. 1:1(0) ack ${una + 5000} <nop,nop,TS ${val + 1} ecr ${echo}>`);
+      t.in(`. 1:1(0) ack ${end} <nop,nop,TS ${val + 2} ecr ${echo}>`);
+      expect(t.info().tcpi_ca_state).toBe(0);
+      expect(t.info().tcpi_snd_ssthresh).toBeGreaterThan(100);
+      t.drain();
+    }
+  });
+
   it('is not undone when the retransmission was what arrived', () => {
     const t = sender(10, ALL);
     t.wait(100);
