@@ -8,6 +8,8 @@ import { STEADY_ARP } from './netsim-transfer.ts';
 export interface FlowsOptions {
   readonly flows: number;
   readonly congestion: CongestionName;
+  /** Spreads segments over the round trip, as Linux does with the fq queueing discipline. */
+  readonly pacing: boolean;
   readonly bytesPerFlow: number;
   readonly seed: number;
 }
@@ -15,6 +17,7 @@ export interface FlowsOptions {
 export interface FlowsResult {
   readonly flows: number;
   readonly congestion: CongestionName;
+  readonly pacing: boolean;
   /** Sum of the flows' goodputs in bytes/s, each from the start until its own end. */
   readonly aggregate: number;
   readonly least: number;
@@ -57,7 +60,7 @@ const LONGEST_US = 86_400e6;
  * trips of 50 to 150 ms and buffers of 256 KiB.
  */
 export function severalFlows(options: FlowsOptions): FlowsResult {
-  const { flows, congestion, bytesPerFlow, seed } = options;
+  const { flows, congestion, pacing, bytesPerFlow, seed } = options;
   const startMs = performance.now();
   const memory = Memory.create({ bytes: (64 + 2 * flows) * 1024 * 1024 });
   const pages = new PageAllocator(PAGE_SIZE, memory.bytes - PAGE_SIZE);
@@ -75,7 +78,14 @@ export function severalFlows(options: FlowsOptions): FlowsResult {
   }
   const world = { memory, pages, clock: time.clock, timers: time.timers };
   const lan = createSwitch({ ...world, mtu: MTU, ports });
-  const tcp = { sndBuf: BUFFER_BYTES, rcvBuf: BUFFER_BYTES, congestion, retries2: 1000, mtuProbing: 'off' } as const;
+  const tcp = {
+    sndBuf: BUFFER_BYTES,
+    rcvBuf: BUFFER_BYTES,
+    congestion,
+    pacing,
+    retries2: 1000,
+    mtuProbing: 'off',
+  } as const;
   const hosts = lan.ports.map((netif, i) => {
     const stack = createStack({ ...world, random: seededRandom(seed + i), name: netif.name, tcp, arp: STEADY_ARP });
     stack.addInterface(netif, { address: `10.0.${i >>> 8}.${(i & 255) + 1}/16` });
@@ -98,6 +108,7 @@ export function severalFlows(options: FlowsOptions): FlowsResult {
   const result: FlowsResult = {
     flows,
     congestion,
+    pacing,
     aggregate: sum,
     least: Math.min(...goodputs),
     most: Math.max(...goodputs),
@@ -161,7 +172,7 @@ export function flowsTable(results: readonly FlowsResult[]): string[] {
     const busy = `${(100 * r.utilisation).toFixed(1)} %`;
     lines.push(
       row([
-        r.congestion,
+        r.pacing ? `${r.congestion}+p` : r.congestion,
         String(r.flows),
         ...goodputs,
         r.jain.toFixed(4),
@@ -178,11 +189,11 @@ export function flowsTable(results: readonly FlowsResult[]): string[] {
     );
   }
   lines.push(
-    'sum, least, most: each flow from the start to its own end; busy: share of the bottleneck until the first is through',
+    '+p: paced; sum, least, most: each flow from the start to its own end; busy: share of the bottleneck until the first is through',
   );
   return lines;
 }
 
 function row(cells: readonly string[]): string {
-  return cells.map((cell, i) => cell.padStart(i < 2 ? 8 : 12)).join('');
+  return cells.map((cell, i) => cell.padStart(i === 0 ? 10 : i === 1 ? 6 : 12)).join('');
 }

@@ -44,8 +44,11 @@ export function benchNetsim(options: NetsimOptions): NetsimResult {
   }
   const flows: FlowsResult[] = [];
   for (const congestion of congestions) {
-    for (const count of quick ? [1, 16] : FLOW_COUNTS) {
-      flows.push(severalFlows({ flows: count, congestion, bytesPerFlow: 2 * MEBIBYTE, seed }));
+    // BBR paces by itself; without congestion control there is no rate to pace at.
+    for (const pacing of congestion === 'cubic' || congestion === 'newreno' ? [false, true] : [false]) {
+      for (const count of quick ? [1, 16] : FLOW_COUNTS) {
+        flows.push(severalFlows({ flows: count, congestion, pacing, bytesPerFlow: 2 * MEBIBYTE, seed }));
+      }
     }
     onProgress?.(`${congestion}: several flows`);
   }
