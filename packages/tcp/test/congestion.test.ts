@@ -71,7 +71,7 @@ describe('NewReno (RFC 5681) [MUST-19]', () => {
 });
 
 describe('CUBIC (RFC 9438)', () => {
-  it('reduces to 0.7', () => {
+  it('reduces to 0.7 [MAY-18]', () => {
     expect(new Cubic().onLoss(state(100))).toBe(70);
     expect(new Cubic().onLoss(state(2))).toBe(2);
   });

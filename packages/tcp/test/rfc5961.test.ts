@@ -170,7 +170,7 @@ describe('acknowledgments out of range (RFC 5961 5)', () => {
     return t;
   };
 
-  it('of what was never sent are answered with an ACK and dropped, with their data', () => {
+  it('of what was never sent are answered with an ACK and dropped, with their data [MAY-12]', () => {
     const t = inFlight();
     t.in('P. 1:101(100) ack 2002');
     t.out('. 2001:2001(0) ack 1');
