@@ -71,7 +71,8 @@ function lowerBounds(b: BbrState, s: ModelState, sample: RateSample): void {
   const kept = Math.max(1 - b.lostInRound / (b.lostInRound + sample.delivered), BETA);
   b.bwShortterm = Math.max(b.bwLatest / PACING_MARGIN, kept * b.bwShortterm);
   const needed = steadyFlight(b, s, b.bwShortterm);
-  b.inflightShortterm = Math.max(b.inflightLatest / PACING_MARGIN, BETA * b.inflightShortterm, needed);
+  const latest = b.inflightLatest / PACING_MARGIN;
+  b.inflightShortterm = Math.floor(Math.max(latest, BETA * b.inflightShortterm, needed));
 }
 
 export function initLowerBounds(b: BbrState, cwnd: number): void {

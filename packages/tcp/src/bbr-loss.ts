@@ -43,7 +43,7 @@ function inflightAtLoss(lost: LostSegment): number {
 export function inflightTooHigh(b: BbrState, s: ModelState, flight: number, appLimited: boolean, nowUs: number): void {
   b.prevProbeTooHigh = true;
   b.isProbeSample = false;
-  if (!appLimited) b.inflightLongterm = Math.max(flight, targetInflight(b, s) * BETA);
+  if (!appLimited) b.inflightLongterm = Math.floor(Math.max(flight, targetInflight(b, s) * BETA));
   if (b.mode === PROBE_UP) {
     b.undoMode = PROBE_UP;
     startProbeDown(b, s, nowUs);

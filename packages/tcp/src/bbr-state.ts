@@ -53,7 +53,7 @@ export class BbrState {
   pacingRate = INFINITE;
   hasSeenRtt = false;
 
-  // --- Volume (2.9.2) ------------------------------------------------------------------------------------------
+  // --- Volume (2.9.2): whole segments, as cwnd is compared with them ---------------------------------------------
   inflightShortterm = INFINITE;
   inflightLongterm = INFINITE;
   inflightLatest = 0;
