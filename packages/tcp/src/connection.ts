@@ -277,10 +277,13 @@ export class Connection implements WindowState, ModelState {
   sendNewFirst = false;
   /** When the first of them struck: R2 and the user timeout count from here. */
   stalledSinceUs = NEVER;
-  /** Whether output was last stopped by cwnd, and the flight of that round (RFC 7661 in Linux's form). */
+  /** Whether output was last stopped by cwnd, and the flight of that round (see `cwnd-validation`). */
   cwndLimited = false;
   maxPacketsOut = 0;
   cwndUsageSeq = 0;
+  /** Largest flight since cwnd was last used up, and when that was. */
+  cwndUsed = 0;
+  cwndUsedUpUs = 0;
   lastSentUs = 0;
   lastReceivedUs = 0;
   establishedUs = 0;

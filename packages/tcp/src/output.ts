@@ -4,6 +4,7 @@ import { updateChrono } from './chrono.ts';
 import type { TcpConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
+import { restartAfterIdle, validateCwnd } from './cwnd-validation.ts';
 import { ackDue, noteAnswer } from './delayed-ack.ts';
 import { ecnCodepoint, segmentEcnFlags, synEcnFlags } from './ecn.ts';
 import { scheduleLossProbe } from './loss-probe.ts';
@@ -17,7 +18,7 @@ import {
   TIMESTAMPS_PROLOGUE,
   writeSynOptions,
 } from './options.ts';
-import { paceHolds, paceSent, updatePacing } from './pacing.ts';
+import { paceHolds, paceSent } from './pacing.ts';
 import { rateSent } from './rate.ts';
 import { SEG_FIN, SEG_LOST, SEG_RETRANS } from './retransmit-queue.ts';
 import { rearmRto, setTimer } from './retransmit-timer.ts';
@@ -244,35 +245,6 @@ export function retransmitAt(c: Connection, index: number): boolean {
   if (c.caState === CA_LOSS) count(c, 'TCPSlowStartRetrans');
   else count(c, 'TCPFastRetrans');
   return true;
-}
-
-/** RFC 2861 in Linux's form: after an idle RTO the window is halved per RTO, down to the restart window. */
-function restartAfterIdle(c: Connection): void {
-  if (c.model !== undefined) {
-    c.model.onTransmitStart(c, c.tcp.nowUs);
-    updatePacing(c);
-    return;
-  }
-  const idleUs = c.tcp.nowUs - c.lastSentUs;
-  if (idleUs <= c.rtt.rtoUs) return;
-  c.cc.onIdle(c, idleUs);
-  if (!c.config.slowStartAfterIdle || c.config.congestion === 'none') return;
-  const restart = Math.min(c.config.initialCwnd, c.cwnd);
-  c.ssthresh = Math.max(c.ssthresh, (c.cwnd * 3) >> 2);
-  for (let left = idleUs - c.rtt.rtoUs; left > 0 && c.cwnd > restart; left -= c.rtt.rtoUs) c.cwnd >>>= 1;
-  if (c.cwnd < restart) c.cwnd = restart;
-  c.cwndLimited = false;
-  c.maxPacketsOut = 0;
-}
-
-/** Keeps the best sign of whether cwnd was used up in this round, as Linux does (RFC 7661). */
-function validateCwnd(c: Connection, limited: boolean): void {
-  const packetsOut = c.rtx.packetsOut;
-  if (seqGeq(c.sndUna, c.cwndUsageSeq) || limited || (!c.cwndLimited && packetsOut > c.maxPacketsOut)) {
-    c.cwndLimited = limited;
-    c.maxPacketsOut = packetsOut;
-    c.cwndUsageSeq = c.sndNxt;
-  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
+import { isCwndLimited } from './cwnd-validation.ts';
 import { probeLost, settleSuspicion } from './mtu-probe.ts';
 import { updatePacing } from './pacing.ts';
 import { endReduction, reduce, startReduction } from './prr.ts';
@@ -185,8 +186,7 @@ function enoughDuplicates(c: Connection): boolean {
 
 /** Grows cwnd if the flight used it up. */
 function growWindow(c: Connection, acked: number, rttUs: number): void {
-  const limited = c.cwndLimited || (c.cwnd < c.ssthresh && c.cwnd < 2 * c.maxPacketsOut);
-  if (limited) c.cc.onAck(c, acked, rttUs, c.tcp.nowUs);
+  if (isCwndLimited(c)) c.cc.onAck(c, acked, rttUs, c.tcp.nowUs);
 }
 
 /** Without SACK, each duplicate acknowledgment stands for one segment that arrived (RFC 6582, as Linux counts). */
