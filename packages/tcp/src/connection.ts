@@ -301,10 +301,11 @@ export class Connection implements WindowState, ModelState {
   rateDelivered = 0;
   rateIntervalUs = 0;
   rateAppLimited = false;
-  /** Data is paced (see `pacing`): when what was sent will have been paid for, and whether more waits for that. */
+  /** Data is paced (see `pacing`): when what was sent will have been paid for, whether more waits for that, or did. */
   paced = false;
   paceAtUs = 0;
   paceHeld = false;
+  paceWaited = false;
   paceUsPerByte = 0;
   paceQuantumUs = 0;
 

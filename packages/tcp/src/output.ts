@@ -112,6 +112,7 @@ function sendNewPaced(c: Connection, budget: number): number {
   const lostWait = rtx.lostOut > rtx.retransOut && !c.sendNewFirst && rtx.inFlight < c.cwnd && paceHolds(c);
   const stop = lostWait ? STOP_PACED : sendNew(c, budget);
   c.paceHeld = stop === STOP_PACED;
+  c.paceWaited = c.paceHeld;
   return stop;
 }
 

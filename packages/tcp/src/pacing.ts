@@ -14,6 +14,7 @@ export function startPacing(c: Connection): void {
   const { config, model } = c;
   c.paced = config.pacing || model !== undefined || config.maxPacingBytesPerSecond !== Number.POSITIVE_INFINITY;
   c.paceHeld = false;
+  c.paceWaited = false;
   if (c.paced) updatePacing(c);
 }
 
@@ -52,6 +53,6 @@ export function paceHolds(c: Connection): boolean {
 /** `bytes` of payload went out: notes when they will have been paid for. */
 export function paceSent(c: Connection, bytes: number): void {
   const { nowUs } = c.tcp;
-  const earliest = c.paceHeld ? nowUs - CATCH_UP_US : nowUs;
+  const earliest = c.paceWaited ? nowUs - CATCH_UP_US : nowUs;
   c.paceAtUs = Math.max(c.paceAtUs, earliest) + bytes * c.paceUsPerByte;
 }

@@ -50,8 +50,11 @@ export function runTimers(c: Connection): void {
     }
   }
   if (c.state !== CLOSED && c.keepAliveAtUs <= nowUs) keepAliveTimer(c);
-  // The next burst goes out with the output at the end of the batch.
-  if (c.paceHeld && c.paceAtUs <= nowUs) c.tcp.touch(c);
+  // The next burst goes out with the output at the end of the batch, if it still may.
+  if (c.paceHeld && c.paceAtUs <= nowUs) {
+    c.paceHeld = false;
+    c.tcp.touch(c);
+  }
   if (c.state !== CLOSED) c.rearm();
 }
 
