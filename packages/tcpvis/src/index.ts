@@ -1,0 +1,2 @@
+export { main } from './command.ts';
+export type { Output } from './output.ts';
