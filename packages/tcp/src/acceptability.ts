@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
-import { sendAck } from './output.ts';
 import type { Segment } from './segment.ts';
+import { sendAck } from './segment-output.ts';
 import { seqDiff, seqGt, seqLeq, seqLt } from './seq.ts';
 import { RST, SYN } from './wire.ts';
 

@@ -1,6 +1,6 @@
 import { NEVER } from '@qanat/clock';
 import { type Connection, EVENT_CLOSE } from './connection.ts';
-import { sendReset } from './output.ts';
+import { sendReset } from './control-output.ts';
 import { stopTimer } from './retransmit-timer.ts';
 import {
   CLOSE_WAIT,

@@ -1,7 +1,7 @@
 import { NEVER } from '@qanat/clock';
 import { settleChrono } from './chrono.ts';
 import type { Connection } from './connection.ts';
-import { announcedMssFor } from './output.ts';
+import { announcedMssFor } from './control-output.ts';
 import { pacingRate } from './pacing.ts';
 import { deliveryRate } from './rate.ts';
 

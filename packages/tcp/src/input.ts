@@ -3,6 +3,7 @@ import { challengeAck, failsPaws, inWindow, noteDuplicate, noteTimestamp } from 
 import { processAck } from './ack.ts';
 import { abort, enterTimeWait, finish, limitFinWait2, restartTimeWait } from './close.ts';
 import { type Connection, EVENT_CONNECT, EVENT_END, EVENT_READABLE } from './connection.ts';
+import { sendSyn } from './control-output.ts';
 import { count } from './counters.ts';
 import { quicken } from './delayed-ack.ts';
 import { negotiateEcn, receiveEcn } from './ecn.ts';
@@ -10,11 +11,11 @@ import { fastOpenAnswered } from './fast-open.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { startMtuProbing } from './mtu-probe.ts';
 import { resendWithoutBlame } from './non-congestion-loss.ts';
-import { sendAck, sendSyn } from './output.ts';
 import { startPacing } from './pacing.ts';
 import { measureAsReceiver } from './rcv-rtt.ts';
 import { stopTimer } from './retransmit-timer.ts';
 import type { Segment } from './segment.ts';
+import { sendAck } from './segment-output.ts';
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
 import {
   CLOSE_WAIT,

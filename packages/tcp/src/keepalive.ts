@@ -2,7 +2,7 @@ import { NEVER } from '@qanat/clock';
 import { abort } from './close.ts';
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
-import { sendProbe } from './output.ts';
+import { sendProbe } from './segment-output.ts';
 
 /** Arms keepalive (off by default, RFC 9293 section 3.8.4) when the connection is established or heard from. */
 export function armKeepAlive(c: Connection): void {

@@ -2,8 +2,9 @@ import { abort } from './close.ts';
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
 import { givenUp } from './give-up.ts';
-import { output, sendNewSegment, sendProbe } from './output.ts';
+import { output, sendNewSegment } from './output.ts';
 import { setTimer } from './retransmit-timer.ts';
+import { sendProbe } from './segment-output.ts';
 import { seqDiff } from './seq.ts';
 import { TIMER_PERSIST, TIMER_RETRANSMIT } from './timer-modes.ts';
 

@@ -13,6 +13,7 @@ import {
   EVENT_URGENT,
   EVENT_WRITABLE,
 } from './connection.ts';
+import { sendSyn } from './control-output.ts';
 import { Demux } from './demux.ts';
 import { DestinationCache } from './destination-metrics.ts';
 import { prepareFastOpen } from './fast-open.ts';
@@ -23,7 +24,7 @@ import { IsnGenerator } from './isn.ts';
 import type { Listener, OnConnection } from './listener.ts';
 import type { TcpNetwork, TcpPath } from './network.ts';
 import type { SynOptions } from './options.ts';
-import { output, sendSyn } from './output.ts';
+import { output } from './output.ts';
 import { type PassiveContext, PassiveOpen } from './passive-open.ts';
 import { mtuReduced } from './path-mtu.ts';
 import { Segment } from './segment.ts';

@@ -1,16 +1,18 @@
 import { NEVER } from '@qanat/clock';
 import { abort, finish } from './close.ts';
 import type { Connection } from './connection.ts';
+import { sendSyn } from './control-output.ts';
 import { count } from './counters.ts';
 import { givenUp, noteRetry } from './give-up.ts';
 import { keepAliveTimer } from './keepalive.ts';
 import { lossProbeTimeout } from './loss-probe-timeout.ts';
 import { suspectBlackHole } from './mtu-probe.ts';
-import { output, retransmitAt, sendAck, sendSyn } from './output.ts';
+import { output, retransmitAt } from './output.ts';
 import { probeWindow } from './persist.ts';
 import { checkAppLimited } from './rate.ts';
 import { enterLoss, reorderTimeout } from './recovery.ts';
 import { rearmRto, setTimer, stopTimer } from './retransmit-timer.ts';
+import { sendAck } from './segment-output.ts';
 import { CLOSED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT, TIME_WAIT } from './state.ts';
 import { TIMER_LOSS_PROBE, TIMER_PERSIST, TIMER_REORDER, TIMER_RETRANSMIT } from './timer-modes.ts';
 
