@@ -1,5 +1,6 @@
 export { FlowLog, type FlowLogHandle } from './flow-log.ts';
 export { DEFAULT_RECORDS, FlowRecorder, type FlowRecorderOptions, MAX_RECORDS } from './flow-recorder.ts';
+export * from './kinds.ts';
 export {
   type FlowRecord,
   OP_RX,
@@ -9,4 +10,9 @@ export {
   type SegmentRecord,
   type WindowRecord,
 } from './record.ts';
+export * from './segment-info.ts';
+export * from './table-builders.ts';
+export * from './tables.ts';
 export { formatText2013, parseText2013, type Text2013, text2013Chunks } from './text-2013.ts';
+export * from './trace.ts';
+export * from './window-info.ts';
