@@ -1,20 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { count, positive } from './argument.ts';
+import { CASES } from './cases/index.ts';
+import { addCases } from './cases-command.ts';
 import { benchIperf, iperfTable } from './iperf.ts';
 import { addNetsim } from './netsim-command.ts';
 
 const RESULTS = new URL('../results/', import.meta.url);
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('give a number above 0');
-  return value;
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('give a whole number above 0');
-  return Number(text);
-}
 
 /** Keeps a result beside the others, named after what was measured and when. @returns its path. */
 function save(result: { readonly bench: string; readonly date: string }): string {
@@ -24,7 +16,14 @@ function save(result: { readonly bench: string; readonly date: string }): string
   return file.pathname;
 }
 
-const command = new Command('bench').description('Measures Qanat, each time beside a yardstick on the same computer.');
+const line = (text: string): void => void process.stdout.write(`${text}\n`);
+const progress = (text: string): void => void process.stderr.write(`${text}\n`);
+
+const command = new Command('bench')
+  .description('Measures Qanat, each time beside a yardstick on the same computer.')
+  .enablePositionalOptions();
+
+addCases(command, CASES, { line, progress, save });
 
 command
   .command('iperf')
@@ -36,9 +35,10 @@ command
   .argument('[iperf-options...]', 'further options for iperf, after --')
   .action(async (iperfArgs: string[], options: { runs: number; seconds: number; json?: boolean; save?: boolean }) => {
     const { runs, seconds, json = false } = options;
-    const result = await benchIperf({ runs, seconds, iperfArgs }, (line) => process.stderr.write(`${line}\n`));
-    process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : `${iperfTable(result).join('\n')}\n`);
-    if (options.save) process.stderr.write(`kept in ${save(result)}\n`);
+    const result = await benchIperf({ runs, seconds, iperfArgs }, progress);
+    if (json) line(JSON.stringify(result, null, 2));
+    else for (const text of iperfTable(result)) line(text);
+    if (options.save) progress(`kept in ${save(result)}`);
   });
 
 addNetsim(command, count, save);

@@ -50,3 +50,9 @@ export function alignColumns(rows: readonly (readonly string[])[]): string[] {
     row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
   );
 }
+
+/** @param sorted ascending, not empty. @param share 0..1. @returns the value that so much of them does not exceed. */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
+  const index = Math.ceil(share * sorted.length) - 1;
+  return sorted[Math.max(0, Math.min(sorted.length - 1, index))] ?? Number.NaN;
+}

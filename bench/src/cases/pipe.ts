@@ -1,0 +1,78 @@
+import { type BenchCase, type Contender, type Figures, GIGABITS, MICROSECONDS, PLAIN, type RunSpan } from '../case.ts';
+import { runNode } from '../child.ts';
+import { lwip } from '../yardsticks/lwip.ts';
+
+const CHILD = new URL('../pipe/main.js', import.meta.url);
+const QANAT = 'qanat';
+const LWIP = 'lwIP, native';
+
+function figuresOf(output: string): Figures {
+  return JSON.parse(output) as Figures;
+}
+
+function child(name: string, args: (span: RunSpan) => readonly string[] = () => []): Contender['run'] {
+  return async (span) => {
+    const times = [`seconds=${span.seconds}`, `warmUp=${span.warmUpSeconds}`];
+    return figuresOf(await runNode(CHILD, ['--expose-gc'], [name, ...times, ...args(span)]));
+  };
+}
+
+const pipeBulk: BenchCase = {
+  name: 'pipe-bulk',
+  title: 'two stacks on a pipe in one thread, bulk, MTU 1500, checksums computed and verified',
+  metrics: [
+    { key: 'bitsPerSecond', title: 'goodput', ...GIGABITS },
+    { key: 'nsPerSegment', title: 'a segment', per: 1, unit: 'ns', digits: 0 },
+    { key: 'segmentsPerAck', title: 'segments an ACK', per: 1, unit: '', digits: 1 },
+  ],
+  contenders: [{ name: QANAT, run: child('bulk') }, lwip(LWIP, 'bulk')],
+  ratios: [['bitsPerSecond', QANAT, LWIP]],
+  goals: [{ metric: 'bitsPerSecond', of: QANAT, to: LWIP, atLeast: 0.75 }],
+  inQuickSet: true,
+};
+
+const pipePingPong: BenchCase = {
+  name: 'pipe-ping-pong',
+  title: 'two stacks on a pipe in one thread, 1 byte to and fro',
+  metrics: [
+    { key: 'meanUs', title: 'round trip', ...MICROSECONDS },
+    { key: 'roundTripsPerSecond', title: 'rate [1/s]', ...PLAIN },
+    { key: 'p50Us', title: 'p50', ...MICROSECONDS },
+    { key: 'p99Us', title: 'p99', ...MICROSECONDS },
+  ],
+  contenders: [{ name: QANAT, run: child('ping-pong') }, lwip(LWIP, 'ping-pong')],
+  ratios: [['meanUs', QANAT, LWIP]],
+  goals: [{ metric: 'meanUs', of: QANAT, atMost: 3 }],
+  inQuickSet: true,
+};
+
+const pipeConnections: BenchCase = {
+  name: 'pipe-connections',
+  title: 'two stacks on a pipe in one thread: connections opened, used for a byte each way, and closed; TIME-WAIT 60 s',
+  metrics: [
+    { key: 'connectionsPerSecond', title: 'connections [1/s]', ...PLAIN },
+    { key: 'usPerConnection', title: 'each', ...MICROSECONDS },
+    { key: 'heapMb', title: 'heap at the end', per: 1, unit: 'MB', digits: 0 },
+  ],
+  contenders: [{ name: QANAT, run: child('connections') }, lwip(LWIP, 'connections')],
+  ratios: [['connectionsPerSecond', QANAT, LWIP]],
+  goals: [{ metric: 'connectionsPerSecond', of: QANAT, atLeast: 20_000 }],
+  inQuickSet: true,
+};
+
+const pipeIdle: BenchCase = {
+  name: 'pipe-idle',
+  title: 'memory of an idle established connection, per end, 100 000 of them (--quick: 10 000)',
+  metrics: [
+    { key: 'bytesPerEnd', title: 'bytes an end', ...PLAIN },
+    { key: 'heapBytesPerEnd', title: 'heap', ...PLAIN },
+    { key: 'outsideBytesPerEnd', title: 'typed arrays', ...PLAIN },
+    { key: 'pageBytesPerEnd', title: 'pages', ...PLAIN },
+  ],
+  contenders: [{ name: QANAT, run: child('idle', ({ quick }) => [`connections=${quick ? 10_000 : 100_000}`]) }],
+  ratios: [],
+  goals: [{ metric: 'bytesPerEnd', of: QANAT, atMost: 1024 }],
+  inQuickSet: false,
+};
+
+export const PIPE_CASES: readonly BenchCase[] = [pipeBulk, pipePingPong, pipeConnections, pipeIdle];
