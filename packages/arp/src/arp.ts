@@ -1,58 +1,15 @@
-import type { Memory, PageAllocator } from '@qanat/bytes';
+import type { Memory } from '@qanat/bytes';
 import type { Random, TimerQueue } from '@qanat/clock';
 import { BROADCAST_HI, BROADCAST_LO, macHi, macLo } from '@qanat/ethernet';
 import { AddressClaim, type ClaimState } from './address-claim.ts';
 import { ARP_DEFAULTS, type ArpConfig } from './config.ts';
 import { ARP_FAILED, ARP_FORGOTTEN, ARP_INCOMPLETE, ARP_PROBE, ARP_REACHABLE, ARP_STALE, ArpEntry } from './entry.ts';
 import { PendingPool } from './pending.ts';
+import type { ArpOptions, ArpPort } from './port.ts';
 import { type ArpStats, newArpStats } from './stats.ts';
 import { ArpTable } from './table.ts';
+import { WaitingPackets } from './waiting-packets.ts';
 import * as wire from './wire.ts';
-
-/** What ARP needs of the interface it serves. */
-export interface ArpPort {
-  /**
-   * Sends one ARP packet from our MAC to `dstHi:dstLo` (see `writeFrame`).
-   * @returns false when the device is full; ARP asks again later.
-   */
-  sendArp(
-    dstHi: number,
-    dstLo: number,
-    operation: number,
-    senderIp: number,
-    targetHi: number,
-    targetLo: number,
-    targetIp: number,
-  ): boolean;
-  /**
-   * Sends a packet that waited for this neighbour: `bytes` at `addr`, as they were given to `enqueue`, good until the
-   * call returns.
-   * @returns false when the device is full; `Arp.transmitReady` tries again.
-   */
-  sendPending(entry: ArpEntry, addr: number, bytes: number): boolean;
-  /** A next hop did not answer (EHOSTUNREACH); its waiting packets follow by `dropPending`. */
-  unreachable(ip: number): void;
-  /** A packet that waited for it is dropped: time for an ICMP host unreachable, if it was somebody else's. */
-  dropPending(ip: number, addr: number, bytes: number): void;
-  /** Our address may be used. */
-  addressReady(): void;
-  /** Another host uses our address. `lost`: ARP does not answer for it any more. */
-  addressConflict(macHi: number, macLo: number, lost: boolean): void;
-}
-
-export interface ArpOptions {
-  readonly memory: Memory;
-  /** Where the slots for waiting packets come from. */
-  readonly pages: PageAllocator;
-  readonly timers: TimerQueue;
-  readonly random: Random;
-  readonly port: ArpPort;
-  /** Our MAC, six bytes. */
-  readonly mac: Uint8Array;
-  /** Largest packet that can wait, as given to `enqueue`: the MTU. */
-  readonly maxPacketBytes: number;
-  readonly config?: Partial<ArpConfig>;
-}
 
 export const ARP_QUEUED = 0;
 /** The next hop has just failed to answer: EHOSTUNREACH. */
@@ -70,11 +27,9 @@ export class Arp {
   readonly #timers: TimerQueue;
   readonly #random: Random;
   readonly #port: ArpPort;
-  readonly #pool: PendingPool;
+  readonly #waiting: WaitingPackets;
   readonly #table: ArpTable;
   readonly #claim: AddressClaim;
-  /** Resolved entries whose packets met a full device. */
-  readonly #blocked = new Set<ArpEntry>();
   readonly #onDue = (entry: ArpEntry, nowUs: number): void => this.#entryDue(entry, nowUs);
   #ip = 0;
   #mask = 0;
@@ -87,7 +42,8 @@ export class Arp {
     this.#timers = options.timers;
     this.#random = options.random;
     this.#port = options.port;
-    this.#pool = new PendingPool(options.memory, options.pages, options.maxPacketBytes, this.config.maxPending);
+    const pool = new PendingPool(options.memory, options.pages, options.maxPacketBytes, this.config.maxPending);
+    this.#waiting = new WaitingPackets(pool, this.#port, this.stats, this.config.maxPendingPerEntry);
     this.#table = new ArpTable(this.config, (entry) => this.#forget(entry));
     this.#claim = new AddressClaim(this.config, this.#timers, this.#random, {
       sendClaim: (senderIp) => this.#sendClaim(senderIp),
@@ -152,18 +108,8 @@ export class Arp {
   enqueue(ip: number, addr: number, bytes: number, nowUs: number): number {
     const entry = this.#waitingEntry(ip, nowUs);
     if (entry.state === ARP_FAILED) return ARP_UNREACHABLE;
-    if (bytes > this.#pool.slotBytes) {
-      this.stats.pendingDropped++;
-      return ARP_DROPPED;
-    }
-    if (entry.pendingCount >= this.config.maxPendingPerEntry) this.#dropOldest(entry);
-    else if (!this.#pool.hasRoom) this.#dropOldest(this.#longestQueue() ?? entry);
-    if (!this.#pool.append(entry, addr, bytes)) {
-      this.stats.pendingDropped++;
-      return ARP_DROPPED;
-    }
-    this.stats.pendingQueued++;
-    if (entry.valid) this.#drain(entry);
+    if (!this.#waiting.append(entry, addr, bytes, this.#table.waiting.values())) return ARP_DROPPED;
+    if (entry.valid) this.#waiting.drain(entry);
     return ARP_QUEUED;
   }
 
@@ -175,11 +121,7 @@ export class Arp {
 
   /** The device has room again. */
   transmitReady(): void {
-    for (const entry of this.#blocked) {
-      this.#blocked.delete(entry);
-      this.#drain(entry);
-      if (this.#blocked.has(entry)) return;
-    }
+    this.#waiting.transmitReady();
   }
 
   /**
@@ -251,13 +193,13 @@ export class Arp {
 
   /** Packets that wait now. */
   get pending(): number {
-    return this.#pool.used;
+    return this.#waiting.count;
   }
 
   close(): void {
     this.flush();
     this.#claim.stop();
-    this.#pool.close();
+    this.#waiting.close();
   }
 
   // Entries.
@@ -357,10 +299,7 @@ export class Arp {
     this.stats.failed++;
     this.#timers.arm(entry.timer, nowUs + this.config.failedUs);
     this.#port.unreachable(entry.ip);
-    while (entry.pendingCount > 0) {
-      this.#port.dropPending(entry.ip, this.#pool.headAddr(entry), this.#pool.headBytes(entry));
-      this.#dropOldest(entry);
-    }
+    this.#waiting.refuse(entry);
   }
 
   /** An entry has left the table: nobody may send by it, nothing may wait on it. */
@@ -368,8 +307,7 @@ export class Arp {
     entry.state = ARP_FORGOTTEN;
     entry.valid = false;
     this.#timers.cancel(entry.timer);
-    this.#blocked.delete(entry);
-    while (entry.pendingCount > 0) this.#dropOldest(entry);
+    this.#waiting.forget(entry);
   }
 
   // Learning.
@@ -393,7 +331,7 @@ export class Arp {
       this.stats.resolved++;
       if (solicited) this.#reachable(entry, nowUs);
       else this.#startProbe(entry, nowUs);
-      this.#drain(entry);
+      this.#waiting.drain(entry);
     } else if (entry.macHi !== hi || entry.macLo !== lo) {
       if (nowUs - entry.updatedUs < this.config.lockUs) {
         this.stats.locked++;
@@ -429,36 +367,6 @@ export class Arp {
     entry.macHi = hi;
     entry.macLo = lo;
     entry.updatedUs = nowUs;
-  }
-
-  // Waiting packets.
-
-  #drain(entry: ArpEntry): void {
-    while (entry.pendingCount > 0) {
-      if (!this.#port.sendPending(entry, this.#pool.headAddr(entry), this.#pool.headBytes(entry))) {
-        this.#blocked.add(entry);
-        return;
-      }
-      this.#pool.removeHead(entry);
-      this.stats.pendingSent++;
-    }
-  }
-
-  #dropOldest(entry: ArpEntry): void {
-    if (entry.pendingCount === 0) return;
-    this.#pool.removeHead(entry);
-    this.stats.pendingDropped++;
-  }
-
-  #longestQueue(): ArpEntry | undefined {
-    let longest: ArpEntry | undefined;
-    for (const entry of this.#table.waiting.values()) {
-      if (entry.pendingCount > (longest?.pendingCount ?? 0)) longest = entry;
-    }
-    for (const entry of this.#blocked) {
-      if (entry.pendingCount > (longest?.pendingCount ?? 0)) longest = entry;
-    }
-    return longest;
   }
 
   #sendClaim(senderIp: number): void {

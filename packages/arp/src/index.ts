@@ -4,8 +4,6 @@ export {
   ARP_QUEUED,
   ARP_UNREACHABLE,
   Arp,
-  type ArpOptions,
-  type ArpPort,
 } from './arp.ts';
 export { ARP_DEFAULTS, type ArpConfig } from './config.ts';
 export {
@@ -18,5 +16,6 @@ export {
   ARP_STATE_NAMES,
   ArpEntry,
 } from './entry.ts';
+export type { ArpOptions, ArpPort } from './port.ts';
 export type { ArpStats } from './stats.ts';
 export * from './wire.ts';
