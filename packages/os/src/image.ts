@@ -1,4 +1,5 @@
 import type { Kernel } from './kernel.ts';
+import type { LoopFactory } from './kernel-loop.ts';
 
 /**
  * What runs in a domain: a module that exports `main`, or, where domains share a thread, an object with `main`. `main`
@@ -6,6 +7,8 @@ import type { Kernel } from './kernel.ts';
  */
 export interface Image {
   main(kernel: Kernel): void | Promise<void>;
+  /** Makes another loop than the shipped one for the domain: an operating system of its own, for study. */
+  readonly createLoop?: LoopFactory;
 }
 
 /** @returns whether a value can be run as an image. */

@@ -3,6 +3,7 @@ export { CooperativeScheduler } from './cooperative-scheduler.ts';
 export { GrantTable } from './grant-table.ts';
 export { type Image, isImage } from './image.ts';
 export { Kernel, type KernelOptions } from './kernel.ts';
+export type { KernelLoop, LoopFactory, LoopParts } from './kernel-loop.ts';
 export { KERNEL_STATS, type KernelStats, readKernelStats } from './kernel-stats.ts';
 export {
   LOOP_BLOCKED,
@@ -14,7 +15,8 @@ export {
   type LoopOutcome,
   MainLoop,
 } from './main-loop.ts';
-export { SleepAuditError, type SleepViolation } from './sleep-audit.ts';
+export { ReadyQueue } from './ready-queue.ts';
+export { SleepAudit, SleepAuditError, type SleepViolation } from './sleep-audit.ts';
 export { ThreadLauncher, type ThreadLauncherOptions } from './thread-launcher.ts';
 export { type CooperativeOptions, DeadlockError, TurnScheduler } from './turn-scheduler.ts';
 export { type VirtualOptions, VirtualScheduler } from './virtual-scheduler.ts';

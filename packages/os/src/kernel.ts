@@ -1,5 +1,5 @@
 import { type Memory, PageAllocator } from '@qanat/bytes';
-import { type Clock, type Random, seededRandom, systemRandom } from '@qanat/clock';
+import { type Clock, type Random, seededRandom, systemRandom, TimerQueue } from '@qanat/clock';
 import {
   Console,
   type DomainRecord,
@@ -15,9 +15,12 @@ import {
 } from '@qanat/xen';
 import { Activations } from './activations.ts';
 import { GrantTable } from './grant-table.ts';
+import type { Image } from './image.ts';
+import type { KernelLoop, LoopParts } from './kernel-loop.ts';
 import type { KernelStats } from './kernel-stats.ts';
 import { type LoopCpu, MainLoop } from './main-loop.ts';
-import { SleepAuditError, type SleepViolation } from './sleep-audit.ts';
+import { ReadyQueue } from './ready-queue.ts';
+import { SleepAudit, SleepAuditError, type SleepViolation } from './sleep-audit.ts';
 
 export interface KernelOptions {
   readonly hypervisor: Hypervisor;
@@ -51,12 +54,13 @@ export class Kernel {
   readonly hypercalls: Hypercalls;
   readonly grants: GrantTable;
   readonly activations: Activations;
-  readonly loop: MainLoop;
   readonly xenstore: XenstoreClient;
   readonly console: Console;
   /** Where the domain's pages are. */
   readonly domain: DomainRecord;
   readonly #post: (message: unknown) => void;
+  readonly #loopParts: LoopParts;
+  #loop: KernelLoop;
   readonly #earlyMessages: unknown[] = [];
   /** The toolstack asks the domain to end (`poweroff`, ...). Default: `exit(0)`. */
   onShutdown: ((reason: string) => void) | undefined;
@@ -81,9 +85,16 @@ export class Kernel {
     this.hypercalls = new Hypercalls(hypervisor, domid);
     this.grants = new GrantTable(memory, domain.grantTableAddr, domain.grantEntries);
     this.activations = new Activations(memory, this.hypercalls, domain.sharedInfoAddr);
-    this.loop = new MainLoop(this.hypercalls, this.activations, this.clock, cpu, () =>
-      Atomics.store(memory.u8, domain.sharedInfoAddr + VCPU_UPCALL_MASK, 1),
-    );
+    this.hypercalls.cpu = cpu;
+    const { hypercalls, activations, clock } = this;
+    const audited = { hypercalls, activations, clock, timers: new TimerQueue(), ready: new ReadyQueue() };
+    this.#loopParts = {
+      ...audited,
+      cpu,
+      audit: new SleepAudit(audited),
+      maskUpcalls: () => Atomics.store(memory.u8, domain.sharedInfoAddr + VCPU_UPCALL_MASK, 1),
+    };
+    this.#loop = new MainLoop(this.#loopParts);
     this.xenstore = new XenstoreClient({
       memory,
       pageAddr: domain.xenstoreAddr,
@@ -108,6 +119,17 @@ export class Kernel {
         else this.onShutdown(reason);
       });
     }
+  }
+
+  /** The main loop: the shipped one, but where the image brought its own. */
+  get loop(): KernelLoop {
+    return this.#loop;
+  }
+
+  /** @internal Runs an image in this kernel, under its own loop if it has one: what waits already goes on there. */
+  start(image: Image): void | Promise<void> {
+    if (image.createLoop !== undefined) this.#loop = image.createLoop(this.#loopParts);
+    return image.main(this);
   }
 
   /** Sends a message (structured-cloneable) to whoever built the machine. */

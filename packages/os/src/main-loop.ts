@@ -1,7 +1,9 @@
-import { type Clock, NEVER, TimerQueue } from '@qanat/clock';
+import { type Clock, NEVER, type TimerQueue } from '@qanat/clock';
 import { type Hypercalls, SCHED_POLL_PORTS_MAX, TIMER_AHEAD_MAX_NS, VIRQ_TIMER, type VirtualCpu } from '@qanat/xen';
 import type { Activations } from './activations.ts';
-import { ReadyQueue } from './ready-queue.ts';
+import type { KernelLoop, LoopParts } from './kernel-loop.ts';
+import type { ReadyQueue } from './ready-queue.ts';
+import type { SleepAudit } from './sleep-audit.ts';
 
 /** What `MainLoop.run` came back for. */
 export const LOOP_BLOCKED = 0;
@@ -53,8 +55,8 @@ export interface LoopCounters {
  * bounded; it sleeps only when a whole pass found nothing. Upcalls stay disabled throughout: an event between the last
  * look and the hypercall leaves its pending bit, and the hypercall comes back at once.
  */
-export class MainLoop {
-  readonly timers = new TimerQueue();
+export class MainLoop implements KernelLoop {
+  readonly timers: TimerQueue;
   readonly counters: LoopCounters = {
     loops: 0,
     sleeps: 0,
@@ -70,9 +72,9 @@ export class MainLoop {
   readonly #clock: Clock;
   readonly #cpu: LoopCpu;
   readonly #maskUpcalls: () => void;
-  readonly #ready = new ReadyQueue();
+  readonly #ready: ReadyQueue;
+  readonly #audit: SleepAudit;
   readonly #beforeSleep: (() => void)[] = [];
-  readonly #audits: { readonly name: string; readonly check: (nowUs: number) => string | undefined }[] = [];
   readonly #eventReady = (): boolean => this.#activations.waiting;
   #running = false;
   #stopped = false;
@@ -83,14 +85,15 @@ export class MainLoop {
   #sleepUntilUs = NEVER;
   #timerBound = false;
 
-  /** @param maskUpcalls sets the vcpu's upcall_mask, which SCHEDOP_block clears. */
-  constructor(hypercalls: Hypercalls, activations: Activations, clock: Clock, cpu: LoopCpu, maskUpcalls: () => void) {
-    this.#hypercalls = hypercalls;
-    this.#activations = activations;
-    this.#clock = clock;
-    this.#cpu = cpu;
-    this.#maskUpcalls = maskUpcalls;
-    hypercalls.cpu = cpu;
+  constructor(parts: LoopParts) {
+    this.#hypercalls = parts.hypercalls;
+    this.#activations = parts.activations;
+    this.#clock = parts.clock;
+    this.#cpu = parts.cpu;
+    this.#maskUpcalls = parts.maskUpcalls;
+    this.#ready = parts.ready;
+    this.#audit = parts.audit;
+    this.timers = parts.timers;
     this.timers.onEarlier = () => this.#wakeIfOutside();
   }
 
@@ -102,7 +105,7 @@ export class MainLoop {
 
   /** Adds a check to the sleep auditor: it returns what would be lost if the vcpu slept now, or undefined. */
   addAudit(name: string, check: (nowUs: number) => string | undefined): void {
-    this.#audits.push({ name, check });
+    this.#audit.add(name, check);
   }
 
   /** Has `hook` called when the loop is about to sleep: the final check of a ring. It may make new work. */
@@ -152,19 +155,7 @@ export class MainLoop {
 
   /** @returns what would be lost if the vcpu slept now until its timers' next deadline; empty when nothing. */
   sleepFaults(): string[] {
-    const faults: string[] = [];
-    const nowUs = this.#clock.now();
-    if (this.#ready.length > 0) faults.push(`${this.#ready.length} ready tasks`);
-    const nextUs = this.timers.next();
-    if (nextUs * 1000 < this.#hypercalls.nextTimerNs()) faults.push(`a timer at ${nextUs} us and no wake-up for it`);
-    const port = this.#activations.pendingPort();
-    if (port !== 0) faults.push(`port ${port} is pending`);
-    if (this.#activations.waiting) faults.push('an event was not dispatched');
-    for (const { name, check } of this.#audits) {
-      const fault = check(nowUs);
-      if (fault !== undefined) faults.push(`${name}: ${fault}`);
-    }
-    return faults;
+    return this.#audit.faults();
   }
 
   #run(maxPasses: number): LoopOutcome {

@@ -36,7 +36,7 @@ process.on('unhandledRejection', crash);
 try {
   const module: unknown = await import(start.image);
   if (!isImage(module)) throw new TypeError(`the image ${start.image} does not export a function main(kernel)`);
-  const running = module.main(kernel);
+  const running = kernel.start(module);
   // The loop runs at once: what an async main waits for may need it.
   if (running instanceof Promise) {
     cpu.mainPending = true;

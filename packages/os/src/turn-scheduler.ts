@@ -165,7 +165,7 @@ export abstract class TurnScheduler implements Launcher<Image> {
   #begin(resident: Resident, image: Image): void {
     if (resident.killed) return;
     try {
-      const running = image.main(resident.kernel);
+      const running = resident.kernel.start(image);
       if (running instanceof Promise) running.catch((error: unknown) => this.#crash(resident, error));
       resident.started = true;
     } catch (error) {

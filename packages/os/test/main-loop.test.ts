@@ -1,7 +1,15 @@
 import { Timer } from '@qanat/clock';
 import { VIRQ_DEBUG, VIRQ_TIMER } from '@qanat/xen';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Kernel, LOOP_BLOCKED, LOOP_SLICE, LOOP_STOPPED, LOOP_TURN, SleepAuditError } from '../src/index.ts';
+import {
+  type Kernel,
+  LOOP_BLOCKED,
+  LOOP_SLICE,
+  LOOP_STOPPED,
+  LOOP_TURN,
+  MainLoop,
+  SleepAuditError,
+} from '../src/index.ts';
 import { World } from './scenarios/world.ts';
 
 let world: World;
@@ -215,5 +223,26 @@ describe('the sleep auditor', () => {
         events: 'upcall_pending 0',
       });
     }
+  });
+});
+
+describe('an image with a loop of its own', () => {
+  it('takes over with what waits already, and the auditor looks at it', () => {
+    const order: string[] = [];
+    kernel.loop.defer(() => order.push('deferred before'));
+    kernel.loop.addAudit('driver', () => 'a fault');
+    const shipped = kernel.loop;
+    let own: MainLoop | undefined;
+    void kernel.start({
+      createLoop: (parts) => {
+        own = new MainLoop(parts);
+        return own;
+      },
+      main: ({ loop }) => loop.defer(() => order.push('main')),
+    });
+    expect(kernel.loop).toBe(own);
+    expect(kernel.loop).not.toBe(shipped);
+    expect(() => kernel.loop.run()).toThrow('driver: a fault');
+    expect(order).toEqual(['deferred before', 'main']);
   });
 });

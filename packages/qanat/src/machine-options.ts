@@ -26,10 +26,14 @@ export interface MachineOptions {
   readonly audit?: boolean;
   /** With threads: how long a domain spins for an event before it sleeps, in microseconds. Default 20. */
   readonly spinUs?: number;
+  /** On virtual time: what a pass of a domain's loop costs, in nanoseconds. Default 0: the clock stands while anybody runs. */
+  readonly passNs?: number;
+  /** On virtual time: what a hypercall costs, in nanoseconds. Default 0. */
+  readonly hypercallNs?: number;
 }
 
 const CPUS: readonly Cpus[] = ['threads', 'cooperative', 'virtual'];
-const OPTIONS = ['cpus', 'memoryMiB', 'dom0MemoryMiB', 'seed', 'audit', 'spinUs'];
+const OPTIONS = ['cpus', 'memoryMiB', 'dom0MemoryMiB', 'seed', 'audit', 'spinUs', 'passNs', 'hypercallNs'];
 const DEFAULT_MEMORY_MIB = 512;
 const MIN_MEMORY_MIB = 16;
 const MAX_MEMORY_MIB = 2047;
@@ -43,6 +47,8 @@ export interface ResolvedMachineOptions {
   readonly seed: number | undefined;
   readonly audit: boolean;
   readonly spinUs: number | undefined;
+  readonly passNs: number;
+  readonly hypercallNs: number;
 }
 
 /** @throws MachineError ERR_INVALID_OPTION for the first value that cannot be. */
@@ -50,14 +56,24 @@ export function resolveMachineOptions(options: MachineOptions): ResolvedMachineO
   for (const key of Object.keys(options)) {
     if (!OPTIONS.includes(key)) invalid(`"${key}" is no option of a machine: there are ${OPTIONS.join(', ')}`);
   }
-  const { cpus = 'threads', memoryMiB = DEFAULT_MEMORY_MIB, audit = false, spinUs } = options;
+  const {
+    cpus = 'threads',
+    memoryMiB = DEFAULT_MEMORY_MIB,
+    audit = false,
+    spinUs,
+    passNs = 0,
+    hypercallNs = 0,
+  } = options;
   const { dom0MemoryMiB = DEFAULT_DOM0_MEMORY_MIB, seed = cpus === 'virtual' ? 1 : undefined } = options;
   if (!CPUS.includes(cpus)) invalid(`cpus "${cpus}": use one of ${CPUS.join(', ')}`);
   checkInteger('memoryMiB', memoryMiB, MIN_MEMORY_MIB, MAX_MEMORY_MIB);
   checkInteger('dom0MemoryMiB', dom0MemoryMiB, 1, memoryMiB);
   if (seed !== undefined) checkInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER);
   if (spinUs !== undefined && !(spinUs >= 0 && spinUs <= 1e6)) invalid(`spinUs ${spinUs}: use 0 to 1000000`);
-  return { cpus, memoryMiB, dom0MemoryMiB, seed, audit, spinUs };
+  for (const [name, value] of Object.entries({ passNs, hypercallNs })) {
+    if (!(value >= 0 && value <= 1e9)) invalid(`${name} ${value}: use 0 to 1000000000`);
+  }
+  return { cpus, memoryMiB, dom0MemoryMiB, seed, audit, spinUs, passNs, hypercallNs };
 }
 
 /**
@@ -88,14 +104,14 @@ export function createHypervisor({ cpus, memoryMiB }: ResolvedMachineOptions): H
 
 /** @returns what starts the domains' virtual CPUs. */
 export function createLauncher(hypervisor: Hypervisor, options: ResolvedMachineOptions): Launcher<Image> {
-  const { cpus, seed, audit, spinUs } = options;
+  const { cpus, seed, audit, spinUs, passNs, hypercallNs } = options;
   switch (cpus) {
     case 'threads':
       return new ThreadLauncher({ hypervisor, seed, audit, spinUs });
     case 'cooperative':
       return new CooperativeScheduler({ hypervisor, seed, audit });
     case 'virtual':
-      return new VirtualScheduler({ hypervisor, seed, audit });
+      return new VirtualScheduler({ hypervisor, seed, audit, passNs, hypercallNs });
   }
 }
 
