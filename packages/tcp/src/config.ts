@@ -43,6 +43,11 @@ export interface TcpConfig {
   readonly synLinearTimeouts: number;
   /** Retransmissions of a SYN-ACK [tcp_synack_retries]. */
   readonly synAckRetries: number;
+  /**
+   * SYN-ACK timeouts during which a listener takes no bare ACK for the end of a handshake: it hands a connection over when
+   * its first data is there, 0 for at once [TCP_DEFER_ACCEPT, in timeouts as Linux counts it].
+   */
+  readonly deferAccept: number;
   /** R1 as retransmissions: after them IP is advised to look for another way, and the application is told [tcp_retries1]. */
   readonly retries1: number;
   /** R2 as retransmissions of data [tcp_retries2]: the connection is given up after them. */
@@ -123,6 +128,7 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   synRetries: 7,
   synLinearTimeouts: 0,
   synAckRetries: 5,
+  deferAccept: 0,
   retries1: 3,
   retries2: 15,
   orphanRetries: 8,

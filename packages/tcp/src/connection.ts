@@ -320,6 +320,9 @@ export class Connection implements WindowState, ModelState {
   /** End of TIME-WAIT or FIN-WAIT-2. */
   lifeAtUs = NEVER;
   synRetries = 0;
+  /** SYN-ACK timeouts during which a bare ACK does not complete the handshake, and whether one came meanwhile. */
+  deferAccept = 0;
+  acceptDeferred = false;
   challengeAtUs = Number.NEGATIVE_INFINITY;
   /** The application has let go of it (close). */
   orphaned = false;

@@ -228,6 +228,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   const opening = c.state === SYN_RECEIVED;
   if (opening) {
     if (!acknowledgesOurSyn(c, segment)) return ANSWER_RST;
+    if (segment.len === 0 && c.synRetries < c.deferAccept && !c.fastOpen) return deferAccept(c, segment);
     if (c.parent?.acceptQueueFull === true && !c.fastOpen) {
       c.tcp.stats.ListenOverflows++;
       c.tcp.stats.ListenDrops++;
@@ -257,6 +258,16 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
   if (flags & URG && receives(c)) urgentArrives(c, segment);
   if (segment.bytes > 0) takeText(c, segment, packet);
   if (flags & FIN || c.finPending) takeFin(c, segment);
+  return DONE;
+}
+
+/** The peer is there, but a listener that waits for data does not want it yet (Linux: TCP_DEFER_ACCEPT). */
+function deferAccept(c: Connection, segment: Segment): number {
+  c.acceptDeferred = true;
+  // The time until data comes is no round trip.
+  c.synSentUs = 0;
+  noteTimestamp(c, segment);
+  c.tcp.stats.TCPDeferAcceptDrop++;
   return DONE;
 }
 

@@ -136,6 +136,7 @@ export class PassiveOpen {
     c.rcvNxt = (segment.seq + 1) | 0;
     c.sndWnd = segment.window;
     c.maxSndWnd = Math.max(segment.window, 1);
+    c.deferAccept = listener.config.deferAccept;
     takeSynOptions(c, segment);
     negotiateEcn(c, segment);
     this.#enter(c, segment);

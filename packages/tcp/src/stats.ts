@@ -31,6 +31,7 @@ export class TcpStats {
   TCPAbortOnTimeout = 0;
   TCPChallengeACK = 0;
   TCPSYNChallenge = 0;
+  TCPDeferAcceptDrop = 0;
   TCPACKSkippedChallenge = 0;
   PAWSEstab = 0;
   PAWSActive = 0;

@@ -92,7 +92,7 @@ function synTimeout(c: Connection): void {
   const { config, tcp } = c;
   // One more for the flow that has data already, as Linux.
   const most = c.state === SYN_SENT ? config.synRetries : config.synAckRetries + (c.fastOpen ? 1 : 0);
-  if (c.synRetries >= most) {
+  if (c.synRetries >= most && !(c.acceptDeferred && c.synRetries < c.deferAccept)) {
     count(c, 'TCPAbortOnTimeout');
     abort(c, c.softError ?? 'ETIMEDOUT', false);
     return;
@@ -102,6 +102,7 @@ function synTimeout(c: Connection): void {
   const linear = c.state === SYN_SENT && c.synRetries <= config.synLinearTimeouts;
   if (!linear && c.backoff < 30) c.backoff++;
   count(c, 'TCPTimeouts');
-  sendSyn(c, true);
+  // While the listener waits for data the peer is not bothered, until the end: its answer then completes the handshake.
+  if (!c.acceptDeferred || c.synRetries >= c.deferAccept) sendSyn(c, true);
   c.rtoAtUs = tcp.nowUs + c.rtoUs;
 }

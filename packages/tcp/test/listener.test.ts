@@ -185,3 +185,56 @@ describe('the end of the layer', () => {
     expect(t.time.timers.size).toBe(0);
   });
 });
+
+describe('a listener that waits for data (Linux: TCP_DEFER_ACCEPT)', () => {
+  const listening = () => {
+    const t = new Harness({ deferAccept: 2, quickAcks: 0, delayedAckUs: 0 });
+    t.listen();
+    t.in('S 0:0(0) <mss 1000>');
+    t.takeOne('S.');
+    return t;
+  };
+
+  it('hands a connection over with its first data, not with the ACK of its SYN', () => {
+    const t = listening();
+    t.in('. 1:1(0) ack 1');
+    t.told();
+    expect(t.stats.TCPDeferAcceptDrop).toBe(1);
+    t.in('P. 1:11(10) ack 1');
+    t.told('accept', 'readable');
+    expect(t.read()).toBe(10);
+  });
+
+  it('takes a FIN for data', () => {
+    const t = listening();
+    t.in('F. 1:1(0) ack 1');
+    t.told('accept', 'end');
+  });
+
+  it('leaves a peer alone that has answered, until its time is up: then the SYN-ACK again, and an ACK is enough', () => {
+    const t = listening();
+    t.in('. 1:1(0) ack 1');
+    t.wait(1500);
+    t.quiet();
+    t.wait(1600);
+    t.takeOne('S.');
+    t.told();
+    t.in('. 1:1(0) ack 1');
+    t.told('accept');
+  });
+
+  it('asks a peer again that has not answered', () => {
+    const t = listening();
+    t.wait(1100);
+    t.takeOne('S.');
+  });
+
+  it('forgets a peer that answers and never says anything', () => {
+    const t = listening();
+    t.in('. 1:1(0) ack 1');
+    t.wait(200_000);
+    t.drain();
+    expect(t.tcp.connectionCount).toBe(0);
+    t.told();
+  });
+});

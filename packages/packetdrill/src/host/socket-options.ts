@@ -41,6 +41,8 @@ export class SocketOptions {
   fastOpenQueue = 0;
   /** TCP_FASTOPEN_CONNECT: connect() waits for the first write when a cookie is known. */
   fastOpenConnect = 0;
+  /** TCP_DEFER_ACCEPT, as the number of SYN-ACK timeouts that it comes to. */
+  deferAccept = 0;
   congestion: string;
 
   constructor(settings: Settings) {
@@ -65,6 +67,7 @@ export class SocketOptions {
     config.fastOpenServer = (settings.fastOpen & FAST_OPEN_SERVER) !== 0 && queue > 0;
     if (queue > 0) config.fastOpenBacklog = queue;
     if (this.synCount !== undefined) config.synRetries = this.synCount;
+    config.deferAccept = this.deferAccept;
     return config;
   }
 
@@ -195,6 +198,9 @@ export class SocketOptions {
         if (invalid(0, 1)) return C['EINVAL']!;
         this.fastOpenConnect = value;
         return 0;
+      case C['TCP_DEFER_ACCEPT']:
+        this.deferAccept = timeoutsIn(value);
+        return 0;
       case C['TCP_INQ']:
         if (invalid(0, 1)) return C['EINVAL']!;
         this.inq = value;
@@ -241,6 +247,7 @@ export class SocketOptions {
       [C['TCP_USER_TIMEOUT']!, this.userTimeoutMs],
       [C['TCP_NOTSENT_LOWAT']!, (this.notsentLowat ?? 0) | 0],
       [C['TCP_INQ']!, this.inq],
+      [C['TCP_DEFER_ACCEPT']!, secondsOf(this.deferAccept)],
       [C['TCP_FASTOPEN']!, this.fastOpenQueue],
       [C['TCP_FASTOPEN_CONNECT']!, this.fastOpenConnect],
     ]).get(name);
@@ -249,6 +256,22 @@ export class SocketOptions {
   get lingerUs(): number {
     return Math.min(this.linger.linger, MAX_LINGER_SECONDS) * 1e6;
   }
+}
+
+/** Timeouts of a SYN-ACK (1 s, then doubling, 120 s at most) until `seconds` are over: how Linux counts TCP_DEFER_ACCEPT. */
+function timeoutsIn(seconds: number): number {
+  let count = 0;
+  for (let timeout = 1, until = 0; until < seconds && count < 255; timeout = Math.min(timeout * 2, 120)) {
+    until += timeout;
+    count++;
+  }
+  return count;
+}
+
+function secondsOf(timeouts: number): number {
+  let seconds = 0;
+  for (let i = 0, timeout = 1; i < timeouts; i++, timeout = Math.min(timeout * 2, 120)) seconds += timeout;
+  return seconds;
 }
 
 /** Linux's name of a congestion control as ours. @throws UnsupportedError for one that we do not have. */

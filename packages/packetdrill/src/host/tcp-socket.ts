@@ -281,7 +281,6 @@ export class TcpSocket extends SocketFile {
 
   setOption(level: number, name: number, value: OptionValue): PendingCall {
     const isTcp = level === C['SOL_TCP'];
-    if (isTcp && name === C['TCP_DEFER_ACCEPT'] && value === 0) return done(0);
     const errno = this.options.set(level, name, value);
     if (errno !== 0) return failed(errno);
     const flow = this.#link?.flow;
