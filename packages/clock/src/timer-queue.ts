@@ -11,10 +11,13 @@ export class Timer {
   order = NEVER;
   /** @internal place in the heap, -1 while outside. */
   index = -1;
-  readonly onDue: (nowUs: number) => void;
+  readonly onDue: (this: Timer, nowUs: number) => void;
 
-  /** @param onDue called once per armed deadline, with the time that `fire` was given; it may arm and cancel anything. */
-  constructor(onDue: (nowUs: number) => void) {
+  /**
+   * @param onDue called once per armed deadline, with the time that `fire` was given; it may arm and cancel anything.
+   * Where there are many timers, one function serves a subclass whose fields say whose timer it is.
+   */
+  constructor(onDue: (this: Timer, nowUs: number) => void) {
     this.onDue = onDue;
   }
 

@@ -2,6 +2,7 @@ import { type FlowLog, type FlowRecord, FlowRecorder } from '@qanat/flowlog';
 import { formatAddress } from '@qanat/ipv4';
 import {
   type Connection,
+  type ConnectionUser,
   countersOf,
   formatSs,
   ssInfo,
@@ -71,22 +72,12 @@ export class Flow {
   readonly #connection: Connection;
   #recorder: FlowRecorder | undefined;
 
-  /** @internal Flows are made by `Stack.connect` and by listeners. */
-  constructor(tcp: Tcp, connection: Connection, onGone: () => void) {
+  /** @internal Flows are made by `Stack.connect` and by listeners. @param live the set of flows that it leaves at its end. */
+  constructor(tcp: Tcp, connection: Connection, live: Set<Flow>) {
     this.#tcp = tcp;
     this.#connection = connection;
-    connection.user = {
-      onConnect: () => this.onConnect?.(),
-      onReadable: () => this.onReadable?.(),
-      onWritable: () => this.onWritable?.(),
-      onEnd: () => this.onEnd?.(),
-      onUrgent: () => this.onUrgent?.(),
-      onTrouble: (code) => this.onTrouble?.(this.#error('connect', code)),
-      onClose: (code) => {
-        onGone();
-        this.onClose?.(code === undefined ? undefined : this.#error(syscallOf(code), code));
-      },
-    };
+    connection.user = new FlowUser(this, live);
+    live.add(this);
   }
 
   get local(): Endpoint {
@@ -278,9 +269,54 @@ export class Flow {
     return this.#recorder?.snapshot();
   }
 
+  /** @internal */
+  toError(syscall: string, code: TcpErrorCode): NetError {
+    return this.#error(syscall, code);
+  }
+
   #error(syscall: string, code: TcpErrorCode = this.#connection.error ?? 'ECONNRESET'): NetError {
     const { address, port } = this.remote;
     return new NetError(code, syscall, address, port);
+  }
+}
+
+/** Hands a connection's events on to its flow: small, as there may be a hundred thousand. */
+class FlowUser implements ConnectionUser {
+  readonly #flow: Flow;
+  readonly #live: Set<Flow>;
+
+  constructor(flow: Flow, live: Set<Flow>) {
+    this.#flow = flow;
+    this.#live = live;
+  }
+
+  onConnect(): void {
+    this.#flow.onConnect?.();
+  }
+
+  onReadable(): void {
+    this.#flow.onReadable?.();
+  }
+
+  onWritable(): void {
+    this.#flow.onWritable?.();
+  }
+
+  onEnd(): void {
+    this.#flow.onEnd?.();
+  }
+
+  onUrgent(): void {
+    this.#flow.onUrgent?.();
+  }
+
+  onTrouble(code: TcpErrorCode): void {
+    this.#flow.onTrouble?.(this.#flow.toError('connect', code));
+  }
+
+  onClose(code: TcpErrorCode | undefined): void {
+    this.#live.delete(this.#flow);
+    this.#flow.onClose?.(code === undefined ? undefined : this.#flow.toError(syscallOf(code), code));
   }
 }
 

@@ -8,7 +8,10 @@ import type { Interface } from './interface.ts';
 const HEADERS_BYTES = ETH_HEADER_BYTES + IPV4_HEADER_BYTES;
 const PROTOCOL_TCP = 6;
 
-/** The way of one connection: its interface, next hop and addresses. Frames are built where the device sends from. */
+/**
+ * The way of connections between two hosts: interface, next hop and addresses. Frames are built where the device sends
+ * from.
+ */
 export class Path implements TcpPath {
   readonly localAddress: number;
   readonly remoteAddress: number;
@@ -29,6 +32,16 @@ export class Path implements TcpPath {
     this.remoteAddress = remoteAddress;
     this.deviceMtu = via.mtu;
     this.checksumOffload = via.netif.offload.txChecksum;
+  }
+
+  /** Whether it is the way that these say. */
+  leads(via: Interface, localAddress: number, remoteAddress: number, nextHop: number): boolean {
+    return (
+      this.#interface === via &&
+      this.localAddress === localAddress &&
+      this.remoteAddress === remoteAddress &&
+      this.#nextHop === nextHop
+    );
   }
 
   get mtu(): number {

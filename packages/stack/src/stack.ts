@@ -103,6 +103,8 @@ export interface ListenOptions {
 }
 
 const DEFAULT_BACKLOG = 511;
+/** Paths that are remembered, for the connections to one host to share: a power of two. */
+const SHARED_PATHS = 256;
 
 /** A host: the layers put together over its devices. It reads no clock but the one it was given, and never waits. */
 export class Stack implements ProtocolsHost, TcpNetwork {
@@ -125,6 +127,8 @@ export class Stack implements ProtocolsHost, TcpNetwork {
   readonly #output: IpOutput;
   readonly #protocols: Protocols;
   readonly #flows = new Set<Flow>();
+  /** The newest path for each of some hashes of the remote address. */
+  readonly #paths: (Path | undefined)[] = new Array<undefined>(SHARED_PATHS).fill(undefined);
 
   /** @throws RangeError for a TCP default that is out of range. */
   constructor(options: StackOptions) {
@@ -305,9 +309,7 @@ export class Stack implements ProtocolsHost, TcpNetwork {
   }
 
   #track(connection: Connection): Flow {
-    const flow = new Flow(this.tcp, connection, () => this.#flows.delete(flow));
-    this.#flows.add(flow);
-    return flow;
+    return new Flow(this.tcp, connection, this.#flows);
   }
 
   isBroadcast(address: number): boolean {
@@ -373,7 +375,11 @@ export class Stack implements ProtocolsHost, TcpNetwork {
     const route = this.#routes.find(remoteAddress);
     if (route === undefined) return undefined;
     const local = localAddress === 0 ? route.via.address : localAddress;
-    return new Path(route.via, local, remoteAddress, route.gateway === 0 ? remoteAddress : route.gateway, this.#ttl);
+    const nextHop = route.gateway === 0 ? remoteAddress : route.gateway;
+    const at = (remoteAddress ^ (remoteAddress >>> 8) ^ (remoteAddress >>> 16)) & (SHARED_PATHS - 1);
+    const shared = this.#paths[at];
+    if (shared?.leads(route.via, local, remoteAddress, nextHop) === true) return shared;
+    return (this.#paths[at] = new Path(route.via, local, remoteAddress, nextHop, this.#ttl));
   }
 
   flush(): void {

@@ -163,7 +163,9 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
  * Fills in defaults and checks ranges.
  * @throws RangeError naming the tunable, its value and its range.
  */
-export function tcpConfig(partial: Partial<TcpConfig> = {}, base: TcpConfig = DEFAULT_TCP_CONFIG): TcpConfig {
+export function tcpConfig(partial?: Partial<TcpConfig>, base: TcpConfig = DEFAULT_TCP_CONFIG): TcpConfig {
+  // Connections that ask for nothing of their own share one.
+  if (partial === undefined) return base;
   // Who names a buffer size means it: it is in force from the start, as after SO_SNDBUF or SO_RCVBUF.
   const fixed = partial.sndBuf !== undefined || partial.rcvBuf !== undefined;
   const config = { ...base, autoTune: base.autoTune && !fixed, ...partial };

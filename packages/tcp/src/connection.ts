@@ -83,6 +83,21 @@ export const EVENT_CLOSE = 16;
 export const EVENT_URGENT = 32;
 export const EVENT_TROUBLE = 64;
 
+/** The timer of a connection: one function serves them all. */
+class ConnectionTimer extends Timer {
+  readonly connection: Connection;
+
+  constructor(connection: Connection) {
+    super(connectionDue);
+    this.connection = connection;
+  }
+}
+
+function connectionDue(this: Timer): void {
+  const { connection } = this as ConnectionTimer;
+  connection.tcp.connectionTimer(connection);
+}
+
 /** Larger windows than this are not cut into equal segments: the rest of one is small against them. */
 const EVEN_WINDOW_BYTES = 32_768;
 
@@ -382,7 +397,7 @@ export class Connection implements WindowState, ModelState {
     joinModel(this);
     this.cwnd = config.initialCwnd;
     this.quickAcks = config.quickAcks;
-    this.timer = new Timer(() => tcp.connectionTimer(this));
+    this.timer = new ConnectionTimer(this);
     this.headerSum =
       (localAddress >>> 16) +
       (localAddress & 0xffff) +

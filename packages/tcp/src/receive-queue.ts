@@ -1,9 +1,7 @@
 import type { Memory, Packet, PageAllocator } from '@qanat/bytes';
 import { ByteRing } from './byte-ring.ts';
-import { seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
-
-/** Most separate out-of-order ranges that are kept; a segment that would make one more is dropped. */
-const MAX_RANGES = 128;
+import { ReceiveRanges } from './receive-ranges.ts';
+import { seqGt, seqLeq } from './seq.ts';
 
 /**
  * What the peer has sent and the application has not read. Bytes lie in place in one ring, out-of-order ones too, so a
@@ -19,11 +17,7 @@ export class ReceiveQueue {
   nextSeq = 0;
   /** Ranges beyond `nextSeq`, ascending, apart from each other. */
   rangeCount = 0;
-  readonly #left = new Int32Array(MAX_RANGES + 1);
-  readonly #right = new Int32Array(MAX_RANGES + 1);
-  /** When each range last grew: SACK reports the most recent first (RFC 2018 section 4). */
-  readonly #stamp = new Int32Array(MAX_RANGES + 1);
-  #stamps = 0;
+  #ranges: ReceiveRanges | undefined;
 
   /** @param slack bytes that rounding the scaled window up may add to the right edge. */
   constructor(memory: Memory, pages: PageAllocator, limit: number, slack: number) {
@@ -62,25 +56,20 @@ export class ReceiveQueue {
       this.#store(seq, packet, offset, bytes);
       if (seqGt(end, this.nextSeq)) {
         this.nextSeq = end;
-        if (this.rangeCount > 0) this.#absorb();
+        if (this.rangeCount > 0) this.#absorb(this.#ranges!);
       }
       return true;
     }
-    if (!this.#addRange(seq, end)) return false;
+    this.#ranges ??= new ReceiveRanges();
+    if (!this.#ranges.add(seq, end)) return false;
+    this.rangeCount = this.#ranges.count;
     this.#store(seq, packet, offset, bytes);
     return true;
   }
 
   /** Whether `[left, right)` is held out of order already, entirely. */
   holds(left: number, right: number): boolean {
-    for (let i = 0; i < this.rangeCount; i++) {
-      if (seqLeq(this.#left[i]!, left) && seqGeq(this.#right[i]!, right)) {
-        // SACK reports it next: behind a D-SACK stands the block that it is part of (RFC 2883 section 4).
-        this.#stamp[i] = ++this.#stamps & 0x7fffffff;
-        return true;
-      }
-    }
-    return false;
+    return this.rangeCount > 0 && this.#ranges!.holds(left, right);
   }
 
   /**
@@ -88,23 +77,7 @@ export class ReceiveQueue {
    * @returns how many there are then, at most `most`.
    */
   sackBlocks(left: Int32Array, right: Int32Array, at: number, most: number): number {
-    const count = Math.min(at + this.rangeCount, most);
-    let bound = 0x7fffffff;
-    for (let k = at; k < count; k++) {
-      let best = -1;
-      let bestStamp = -1;
-      for (let i = 0; i < this.rangeCount; i++) {
-        const stamp = this.#stamp[i]!;
-        if (stamp < bound && stamp > bestStamp) {
-          best = i;
-          bestStamp = stamp;
-        }
-      }
-      left[k] = this.#left[best]!;
-      right[k] = this.#right[best]!;
-      bound = bestStamp;
-    }
-    return count;
+    return this.rangeCount > 0 ? this.#ranges!.sackBlocks(left, right, at, most) : Math.min(at, most);
   }
 
   /** Address of the next byte to read; `peekBytes` are contiguous there. */
@@ -151,6 +124,7 @@ export class ReceiveQueue {
   release(): void {
     this.readSeq = this.nextSeq;
     this.rangeCount = 0;
+    this.#ranges = undefined;
     this.#ring.release();
   }
 
@@ -186,44 +160,9 @@ export class ReceiveQueue {
   }
 
   /** Moves `nextSeq` over ranges that have become in-order. */
-  #absorb(): void {
-    let gone = 0;
-    while (gone < this.rangeCount && seqLeq(this.#left[gone]!, this.nextSeq)) {
-      if (seqGt(this.#right[gone]!, this.nextSeq)) this.nextSeq = this.#right[gone]!;
-      gone++;
-    }
-    if (gone > 0) this.#remove(0, gone);
-  }
-
-  #remove(at: number, count: number): void {
-    this.#left.copyWithin(at, at + count, this.rangeCount);
-    this.#right.copyWithin(at, at + count, this.rangeCount);
-    this.#stamp.copyWithin(at, at + count, this.rangeCount);
-    this.rangeCount -= count;
-  }
-
-  #addRange(left: number, right: number): boolean {
-    const count = this.rangeCount;
-    let at = count;
-    // New data mostly extends the last range: search from the end.
-    while (at > 0 && seqGeq(this.#right[at - 1]!, left)) at--;
-    let past = at;
-    while (past < count && seqLeq(this.#left[past]!, right)) past++;
-    if (past === at) {
-      if (count === MAX_RANGES) return false;
-      this.#left.copyWithin(at + 1, at, count);
-      this.#right.copyWithin(at + 1, at, count);
-      this.#stamp.copyWithin(at + 1, at, count);
-      this.#left[at] = left;
-      this.#right[at] = right;
-      this.rangeCount = count + 1;
-    } else {
-      if (seqLt(left, this.#left[at]!)) this.#left[at] = left;
-      const last = this.#right[past - 1]!;
-      this.#right[at] = seqGt(right, last) ? right : last;
-      if (past - at > 1) this.#remove(at + 1, past - at - 1);
-    }
-    this.#stamp[at] = ++this.#stamps & 0x7fffffff;
-    return true;
+  #absorb(ranges: ReceiveRanges): void {
+    this.nextSeq = ranges.absorb(this.nextSeq);
+    this.rangeCount = ranges.count;
+    if (ranges.count === 0) this.#ranges = undefined;
   }
 }

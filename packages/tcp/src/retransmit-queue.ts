@@ -13,7 +13,13 @@ export const SEG_FIN = 16;
 /** When it was last sent, the application had left a gap in the stream: its rate sample is no measure of the path. */
 export const SEG_APP_LIMITED = 32;
 
-const START_CAPACITY = 16;
+/** Arrays of so many numbers V8 keeps in its heap: cheap to make, for the many connections that send a little. */
+const START_CAPACITY = 8;
+const GROWTH = 4;
+
+const NO_WORDS = new Int32Array(0);
+const NO_TIMES = new Float64Array(0);
+const NO_FLAGS = new Uint8Array(0);
 
 /** Who wants to know of every segment that is deemed lost, while it can still be looked at. */
 export interface LossListener {
@@ -30,24 +36,24 @@ export class RetransmitQueue {
   head = 0;
   tail = 0;
   /** First sequence number of the segment (int32). */
-  seq = new Int32Array(0);
+  seq = NO_WORDS;
   /** Sequence numbers it takes (a FIN counts). */
-  len = new Int32Array(0);
-  flags = new Uint8Array(0);
+  len = NO_WORDS;
+  flags = NO_FLAGS;
   /** When it was last sent, in microseconds. */
-  sentUs = new Float64Array(0);
+  sentUs = NO_TIMES;
   /** Number of its last transmission: orders what was sent in one instant (int32, it wraps). */
-  order = new Int32Array(0);
+  order = NO_WORDS;
   #transmissions = 0;
   /**
    * What `rate` noted when it was last sent (draft-ietf-ccwg-bbr-06 section 4.1.2.1.2): the connection's `deliveredUs`
    * and `firstSentUs`, its counts of segments delivered and lost (modulo 2^32), and the flight with it.
    */
-  deliveredUs = new Float64Array(0);
-  firstSentUs = new Float64Array(0);
-  delivered = new Int32Array(0);
-  lostBefore = new Int32Array(0);
-  flight = new Int32Array(0);
+  deliveredUs = NO_TIMES;
+  firstSentUs = NO_TIMES;
+  delivered = NO_WORDS;
+  lostBefore = NO_WORDS;
+  flight = NO_WORDS;
 
   /** Segments marked SEG_SACKED; without SACK, duplicate ACKs stand for them. */
   sackedOut = 0;
@@ -191,12 +197,24 @@ export class RetransmitQueue {
     this.sackedOut = 0;
   }
 
+  /** Forgets everything and gives the arrays back. */
   clear(): void {
     this.head = 0;
     this.tail = 0;
     this.sackedOut = 0;
     this.lostOut = 0;
     this.retransOut = 0;
+    this.#capacity = 0;
+    this.seq = NO_WORDS;
+    this.len = NO_WORDS;
+    this.flags = NO_FLAGS;
+    this.sentUs = NO_TIMES;
+    this.order = NO_WORDS;
+    this.deliveredUs = NO_TIMES;
+    this.firstSentUs = NO_TIMES;
+    this.delivered = NO_WORDS;
+    this.lostBefore = NO_WORDS;
+    this.flight = NO_WORDS;
   }
 
   /** Whether [left, right) of a segment lies in a SACK block. */
@@ -209,7 +227,7 @@ export class RetransmitQueue {
     if (this.head > 0 && live <= this.#capacity >>> 1) {
       this.#shiftDown();
     } else {
-      this.#capacity = Math.max(START_CAPACITY, this.#capacity * 2);
+      this.#capacity = Math.max(START_CAPACITY, this.#capacity * GROWTH);
       this.#grow();
     }
     this.head = 0;
