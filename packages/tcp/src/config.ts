@@ -72,6 +72,10 @@ export interface TcpConfig {
   readonly fastOpenClient: boolean;
   /** Give out Fast Open cookies, and take data that comes with them in a SYN [tcp_fastopen & 2]. */
   readonly fastOpenServer: boolean;
+  /** Send data with the SYN to hosts that never gave a cookie: for networks that are closed [tcp_fastopen & 4]. */
+  readonly fastOpenClientNoCookie: boolean;
+  /** Take data in a SYN without a cookie: for networks where nobody lies about his address [tcp_fastopen & 0x200]. */
+  readonly fastOpenServerNoCookie: boolean;
   /** Connections of a listener that may have come by Fast Open and not be established yet (TCP_FASTOPEN). */
   readonly fastOpenBacklog: number;
   /** Answer SYNs beyond the backlog with cookies [tcp_syncookies]. */
@@ -141,6 +145,8 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   ecn: 'passive',
   fastOpenClient: true,
   fastOpenServer: false,
+  fastOpenClientNoCookie: false,
+  fastOpenServerNoCookie: false,
   fastOpenBacklog: 128,
   synCookies: true,
   mtuProbing: 'blackhole',

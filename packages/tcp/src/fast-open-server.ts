@@ -38,11 +38,17 @@ export class FastOpenServer {
   admits(listener: Listener, c: Connection, segment: Segment): boolean {
     const { options } = segment;
     const { stats, nowUs } = c.tcp;
-    if (!listener.config.fastOpenServer || options.cookieBytes < 0) return false;
+    const { fastOpenServer, fastOpenServerNoCookie: unproved } = listener.config;
+    const asks = options.cookieBytes >= 0 || (unproved && segment.len > 1);
+    if (!fastOpenServer || !asks) return false;
     if (options.cookieBytes === 0) stats.TCPFastOpenCookieReqd++;
     if (!listener.mayFastOpen(nowUs)) {
       stats.TCPFastOpenListenOverflow++;
       return false;
+    }
+    if (unproved) {
+      stats.TCPFastOpenPassive++;
+      return true;
     }
     this.#key ??= Int32Array.from(this.#firstKey());
     const fresh = this.#cookie(segment, this.#key).slice();

@@ -25,6 +25,10 @@ const OPTIONS_ROOM = 40;
 /** Before the first SYN: shall it carry a cookie, and with it data, or ask for one? */
 export function prepareFastOpen(c: Connection, metrics: DestinationMetrics | undefined): void {
   if (metrics !== undefined && pausedByLoss(metrics, c.tcp.nowUs)) return;
+  if (c.config.fastOpenClientNoCookie) {
+    c.synDataRoom = dataRoom(c, metrics);
+    return;
+  }
   const cookie = metrics?.cookie ?? NO_COOKIE;
   c.cookie = cookie;
   c.cookieExperimental = cookie.length > 0 ? metrics!.experimental : metrics?.tried === 1;
@@ -32,9 +36,14 @@ export function prepareFastOpen(c: Connection, metrics: DestinationMetrics | und
     c.fastOpenFail = FAST_OPEN_NO_COOKIE;
     return;
   }
-  const mss = Math.min(c.path.mtu - 40, metrics!.mss > 0 ? metrics!.mss : DEFAULT_MSS);
-  const room = (c.config.mss > 0 ? Math.min(mss, c.config.mss) : mss) - OPTIONS_ROOM;
-  c.synDataRoom = Math.max(0, room);
+  c.synDataRoom = dataRoom(c, metrics);
+}
+
+/** Payload that the SYN has room for, by the MSS of the last time. */
+function dataRoom(c: Connection, metrics: DestinationMetrics | undefined): number {
+  const known = metrics?.mss ?? 0;
+  const mss = Math.min(c.path.mtu - 40, known > 0 ? known : DEFAULT_MSS);
+  return Math.max(0, (c.config.mss > 0 ? Math.min(mss, c.config.mss) : mss) - OPTIONS_ROOM);
 }
 
 /**

@@ -90,7 +90,7 @@ function arrivesInSynSent(c: Connection, segment: Segment, packet: Packet): numb
     // Karn: a SYN that was sent twice gives no sample without its timestamp.
     if (c.synRetries === 0) c.rtt.sample(segment.arrivedUs - c.synSentUs);
     establish(c);
-    if (c.cookie !== undefined) {
+    if (c.cookie !== undefined || c.rtx.packetsOut > 0) {
       fastOpenAnswered(c, segment, c.tcp.destinations.entry(c.localAddress, c.remoteAddress));
     }
     c.rcvAdv = (c.rcvNxt + Math.min(c.rcv.limit, 0xffff)) | 0;

@@ -312,3 +312,30 @@ describe('Fast Open cookies that a client keeps', () => {
     expect(loses(7)).toBe(200);
   });
 });
+
+describe('Fast Open without cookies, client', () => {
+  it('sends data with the first SYN, without the option', () => {
+    const t = new Harness({ noDelay: true, fastOpenClientNoCookie: true });
+    t.open({}, t.peer, 200);
+    t.out('S 0:200(200) <mss 1460,sackOK,TS,wscale 5>');
+    t.in(`S. 0:0(0) ack 201 <${REPLY}>`);
+    t.outAll('. 201:201(0) ack 1');
+    t.told('connect');
+    expect(t.stats).toMatchObject({ TCPFastOpenActive: 1, RetransSegs: 0 });
+  });
+
+  it('sends again at once what was not taken', () => {
+    const t = new Harness({ noDelay: true, fastOpenClientNoCookie: true });
+    t.open({}, t.peer, 200);
+    t.takeOne('S');
+    t.in(`S. 0:0(0) ack 1 <${REPLY}>`);
+    t.outAll('P. 1:201(200) ack 1');
+    expect(t.stats.TCPFastOpenActiveFail).toBe(1);
+  });
+
+  it('keeps to 536 bytes where the MSS of the host is not known', () => {
+    const t = new Harness({ noDelay: true, fastOpenClientNoCookie: true });
+    t.open({}, t.peer, 2000);
+    t.out('S 0:496(496) <mss 1460,sackOK,TS,wscale 5>');
+  });
+});

@@ -359,3 +359,38 @@ describe('Fast Open connections of a listener', () => {
     expect(t.stats.SyncookiesSent).toBe(1);
   });
 });
+
+describe('Fast Open without cookies, server', () => {
+  const listening = (config: Partial<TcpConfig> = {}) => {
+    const t = new Harness({ fastOpenServer: true, fastOpenServerNoCookie: true, noDelay: true, ...config });
+    t.listen();
+    return t;
+  };
+
+  it('takes data with any SYN, with a wrong cookie too, and gives none', () => {
+    for (const option of ['', ',FO 0102030405060708', ',FO ']) {
+      const t = listening();
+      t.in(`S 0:100(100) <mss 1000${option}>`);
+      t.out('S. 0:0(0) ack 101 <mss 1460>');
+      t.told('accept', 'readable');
+      expect(t.read()).toBe(100);
+      expect(t.stats.TCPFastOpenPassive).toBe(1);
+    }
+  });
+
+  it('goes through the handshake with a SYN that has no data', () => {
+    const t = listening();
+    t.in('S 0:0(0) <mss 1000>');
+    t.out('S. 0:0(0) ack 1 <mss 1460>');
+    t.told();
+    t.in('. 1:1(0) ack 1');
+    t.told('accept');
+  });
+
+  it('does not where Fast Open is off', () => {
+    const t = listening({ fastOpenServer: false });
+    t.in('S 0:100(100) <mss 1000>');
+    t.out('S. 0:0(0) ack 1 <mss 1460>');
+    t.told();
+  });
+});

@@ -7,18 +7,18 @@ export const FAST_OPEN_CLIENT = 0x1;
 export const FAST_OPEN_SERVER = 0x2;
 /** Every listener takes Fast Open, with or without the socket option. */
 export const FAST_OPEN_WITHOUT_OPTION = 0x400;
-/** Data without a cookie, on either side: not here. */
-const WITHOUT_COOKIE = 0x4 | 0x200;
+/** Data without a cookie. */
+export const FAST_OPEN_CLIENT_NO_COOKIE = 0x4;
+export const FAST_OPEN_SERVER_NO_COOKIE = 0x200;
 
 const HEADERS_BYTES = 40;
 const OPTIONS_BYTES = 40;
 const DEFAULT_MSS = 536;
 
-/** @throws UnsupportedError for bits that are missing here. */
+/** @throws UnsupportedError when it is no number. */
 export function fastOpenBits(value: string): number {
   const bits = Number(value);
   if (!Number.isSafeInteger(bits)) throw new UnsupportedError(`the sysctl ipv4.tcp_fastopen=${value} is no integer`);
-  if (bits & WITHOUT_COOKIE) throw new UnsupportedError('TCP Fast Open without cookies is not supported');
   return bits;
 }
 
@@ -38,11 +38,15 @@ export function fastOpenKeys(value: string): FastOpenKey[] {
 
 /**
  * How much data may ride on a SYN to an address, as Linux's sendto(MSG_FASTOPEN) would take it.
+ * @param fastOpen FAST_OPEN_* bits.
  * @returns undefined when there is no cookie: then the SYN asks for one.
  */
-export function synDataRoom(stack: Stack, remote: number): number | undefined {
+export function synDataRoom(stack: Stack, remote: number, fastOpen: number): number | undefined {
   const via = stack.interfaces[0];
   const metrics = via && stack.tcp.destinations.get(via.address, remote);
-  if (!via || !metrics || metrics.cookie.length === 0) return undefined;
-  return Math.max(0, Math.min(via.mtu - HEADERS_BYTES, metrics.mss > 0 ? metrics.mss : DEFAULT_MSS) - OPTIONS_BYTES);
+  if (!via) return undefined;
+  const hasCookie = metrics !== undefined && metrics.cookie.length > 0;
+  if (!hasCookie && !(fastOpen & FAST_OPEN_CLIENT_NO_COOKIE)) return undefined;
+  const mss = metrics !== undefined && metrics.mss > 0 ? metrics.mss : DEFAULT_MSS;
+  return Math.max(0, Math.min(via.mtu - HEADERS_BYTES, mss) - OPTIONS_BYTES);
 }

@@ -1,7 +1,13 @@
 import type { CongestionName, TcpConfig } from '@qanat/tcp';
 import { CONSTANTS } from '../constants.ts';
 import { UnsupportedError } from '../errors.ts';
-import { FAST_OPEN_CLIENT, FAST_OPEN_SERVER, FAST_OPEN_WITHOUT_OPTION } from './fast-open.ts';
+import {
+  FAST_OPEN_CLIENT,
+  FAST_OPEN_CLIENT_NO_COOKIE,
+  FAST_OPEN_SERVER,
+  FAST_OPEN_SERVER_NO_COOKIE,
+  FAST_OPEN_WITHOUT_OPTION,
+} from './fast-open.ts';
 import type { Settings } from './sysctl.ts';
 import type { OptionValue } from './system-calls.ts';
 
@@ -65,6 +71,8 @@ export class SocketOptions {
     if (this.maxSeg > 0) config.mss = this.maxSeg;
     config.fastOpenClient = (settings.fastOpen & FAST_OPEN_CLIENT) !== 0;
     config.fastOpenServer = (settings.fastOpen & FAST_OPEN_SERVER) !== 0 && queue > 0;
+    config.fastOpenClientNoCookie = (settings.fastOpen & FAST_OPEN_CLIENT_NO_COOKIE) !== 0;
+    config.fastOpenServerNoCookie = (settings.fastOpen & FAST_OPEN_SERVER_NO_COOKIE) !== 0;
     if (queue > 0) config.fastOpenBacklog = queue;
     if (this.synCount !== undefined) config.synRetries = this.synCount;
     config.deferAccept = this.deferAccept;

@@ -150,7 +150,10 @@ export class TcpSocket extends SocketFile {
     if (link && this.nonBlocking && !link.connected && !link.closed) return failed('EALREADY');
     if (!link) {
       const defer = this.options.fastOpenConnect !== 0;
-      if (defer && synDataRoom(this.#context.stack, address.address ?? 0) !== undefined) {
+      if (
+        defer &&
+        synDataRoom(this.#context.stack, address.address ?? 0, this.#context.settings.fastOpen) !== undefined
+      ) {
         this.#deferred = address;
         return done(0);
       }
@@ -213,7 +216,7 @@ export class TcpSocket extends SocketFile {
     const { stack, settings } = this.#context;
     if (!(settings.fastOpen & FAST_OPEN_CLIENT)) return failed('EOPNOTSUPP');
     if (this.#link) return failed(this.#link.connected ? 'EISCONN' : 'EALREADY');
-    const early = Math.min(bytes, synDataRoom(stack, to.address ?? 0) ?? 0);
+    const early = Math.min(bytes, synDataRoom(stack, to.address ?? 0, settings.fastOpen) ?? 0);
     const outcome = this.#open(to, early);
     if (outcome) return done(outcome);
     if (this.#manner(flags).nonBlocking) return early > 0 ? done(early) : failed('EINPROGRESS');
