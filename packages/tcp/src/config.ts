@@ -68,6 +68,11 @@ export interface TcpConfig {
   readonly dsack: boolean;
   /** ECN, RFC 3168: ask for it (on), take it when asked (passive), never (off) [tcp_ecn 1, 2, 0]. */
   readonly ecn: 'off' | 'passive' | 'on';
+  /**
+   * Heed ICMP "fragmentation needed", RFC 1191; else segments are as large as the device takes, whatever routers say
+   * [IP_MTU_DISCOVER: WANT and DO, or the others].
+   */
+  readonly pathMtuDiscovery: boolean;
   /** Send data with the SYN where `connect` is given some and a cookie is known, RFC 7413 [tcp_fastopen & 1]. */
   readonly fastOpenClient: boolean;
   /** Give out Fast Open cookies, and take data that comes with them in a SYN [tcp_fastopen & 2]. */
@@ -143,6 +148,7 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   frto: true,
   dsack: true,
   ecn: 'passive',
+  pathMtuDiscovery: true,
   fastOpenClient: true,
   fastOpenServer: false,
   fastOpenClientNoCookie: false,

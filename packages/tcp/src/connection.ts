@@ -455,8 +455,13 @@ export class Connection implements WindowState, ModelState {
    * offered, so that small windows do not stop the flow (the peer's whole window where that is below 536). A window of
    * few segments is cut into equal ones: silly-window avoidance would leave what remains of it unused.
    */
+  /** MTU of the path, as far as it is heeded. */
+  get pathMtu(): number {
+    return this.config.pathMtuDiscovery ? this.path.mtu : this.path.deviceMtu;
+  }
+
   updateMss(): void {
-    let mss = Math.min(this.peerMss, this.path.mtu - 40);
+    let mss = Math.min(this.peerMss, this.pathMtu - 40);
     if (this.config.mss > 0 && this.config.mss < mss) mss = this.config.mss;
     const probe = this.mtuProbe;
     if (probe?.enabled === true && probe.searchLow - 40 < mss) mss = probe.searchLow - 40;

@@ -42,7 +42,7 @@ export function prepareFastOpen(c: Connection, metrics: DestinationMetrics | und
 /** Payload that the SYN has room for, by the MSS of the last time. */
 function dataRoom(c: Connection, metrics: DestinationMetrics | undefined): number {
   const known = metrics?.mss ?? 0;
-  const mss = Math.min(c.path.mtu - 40, known > 0 ? known : DEFAULT_MSS);
+  const mss = Math.min(c.pathMtu - 40, known > 0 ? known : DEFAULT_MSS);
   return Math.max(0, (c.config.mss > 0 ? Math.min(mss, c.config.mss) : mss) - OPTIONS_ROOM);
 }
 

@@ -118,7 +118,7 @@ export function tcpInfo(c: Connection, nowUs: number): TcpInfo {
     tcpi_last_data_sent: sinceMs(c.lastSentUs),
     tcpi_last_data_recv: sinceMs(Math.max(c.dataReceivedUs, c.establishedUs)),
     tcpi_last_ack_recv: sinceMs(c.lastReceivedUs),
-    tcpi_pmtu: c.path.mtu,
+    tcpi_pmtu: c.pathMtu,
     tcpi_rtt: Math.round(c.rtt.srttUs),
     tcpi_rttvar: Math.round(c.rtt.rttvarUs),
     tcpi_min_rtt: c.rtt.minRttUs === NEVER ? 0 : Math.round(c.rtt.minRttUs),

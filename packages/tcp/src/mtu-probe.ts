@@ -31,7 +31,7 @@ export function payloadOf(c: Connection, bytes: number): number {
 export function startMtuProbing(c: Connection): void {
   const { mtuProbing, baseMss } = c.config;
   if (mtuProbing === 'off') return;
-  const high = Math.min(c.path.mtu, c.peerMss + HEADERS_BYTES);
+  const high = Math.min(c.pathMtu, c.peerMss + HEADERS_BYTES);
   c.mtuProbe = new MtuProbe(mtuProbing === 'always', baseMss + HEADERS_BYTES, high);
   c.updateMss();
 }
@@ -50,7 +50,7 @@ export function probeBytes(c: Connection): number {
   const nowUs = c.tcp.nowUs;
   if (probe.searchHigh - probe.searchLow < SEARCH_THRESHOLD_BYTES) {
     if (nowUs - probe.doneUs < SEARCH_AGAIN_US) return 0;
-    probe.searchHigh = Math.min(c.path.mtu, c.peerMss + HEADERS_BYTES);
+    probe.searchHigh = Math.min(c.pathMtu, c.peerMss + HEADERS_BYTES);
     probe.doneUs = nowUs;
     if (probe.searchHigh - probe.searchLow < SEARCH_THRESHOLD_BYTES) return 0;
   }

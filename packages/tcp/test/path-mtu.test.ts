@@ -35,6 +35,15 @@ describe('ICMP fragmentation needed (RFC 1191, RFC 5927 7)', () => {
     expect(t.tcp.believesTooBig(t.localAddress, 1, t.peer.address, t.peer.port, (t.peer.iss + 1) | 0)).toBe(false);
   });
 
+  it('is not heeded where discovery is off (Linux: IP_PMTUDISC_DONT)', () => {
+    const t = sender({ pathMtuDiscovery: false });
+    t.write(1460);
+    tooBig(t, 1000);
+    t.drain();
+    expect(t.info().tcpi_snd_mss).toBe(1460);
+    expect(t.stats.RetransSegs).toBe(0);
+  });
+
   it('sends what was too large again at once, in smaller segments, and cwnd stays', () => {
     const t = sender();
     t.write(5840);

@@ -47,6 +47,10 @@ export class SocketOptions {
   fastOpenQueue = 0;
   /** TCP_FASTOPEN_CONNECT: connect() waits for the first write when a cookie is known. */
   fastOpenConnect = 0;
+  /** TCP_FASTOPEN_NO_COOKIE: data rides on SYNs without a cookie, whatever the sysctl says. */
+  fastOpenNoCookie = 0;
+  /** IP_PMTUDISC_*. */
+  mtuDiscover = C['IP_PMTUDISC_WANT']!;
   /** TCP_DEFER_ACCEPT, as the number of SYN-ACK timeouts that it comes to. */
   deferAccept = 0;
   congestion: string;
@@ -71,12 +75,19 @@ export class SocketOptions {
     if (this.maxSeg > 0) config.mss = this.maxSeg;
     config.fastOpenClient = (settings.fastOpen & FAST_OPEN_CLIENT) !== 0;
     config.fastOpenServer = (settings.fastOpen & FAST_OPEN_SERVER) !== 0 && queue > 0;
-    config.fastOpenClientNoCookie = (settings.fastOpen & FAST_OPEN_CLIENT_NO_COOKIE) !== 0;
-    config.fastOpenServerNoCookie = (settings.fastOpen & FAST_OPEN_SERVER_NO_COOKIE) !== 0;
+    const bits = this.fastOpenBits(settings);
+    config.fastOpenClientNoCookie = (bits & FAST_OPEN_CLIENT_NO_COOKIE) !== 0;
+    config.fastOpenServerNoCookie = (bits & FAST_OPEN_SERVER_NO_COOKIE) !== 0;
     if (queue > 0) config.fastOpenBacklog = queue;
     if (this.synCount !== undefined) config.synRetries = this.synCount;
     config.deferAccept = this.deferAccept;
     return config;
+  }
+
+  /** FAST_OPEN_* bits that hold for this socket. */
+  fastOpenBits(settings: Settings): number {
+    const own = this.fastOpenNoCookie === 0 ? 0 : FAST_OPEN_CLIENT_NO_COOKIE | FAST_OPEN_SERVER_NO_COOKIE;
+    return settings.fastOpen | own;
   }
 
   /** The part that holds for connections that exist already. */
@@ -92,6 +103,7 @@ export class SocketOptions {
       userTimeoutUs: this.userTimeoutMs * 1000,
       congestion: congestionName(this.congestion),
       tos: this.tos,
+      pathMtuDiscovery: this.mtuDiscover === C['IP_PMTUDISC_WANT'] || this.mtuDiscover === C['IP_PMTUDISC_DO'],
     };
     if (this.keepIdleSeconds !== undefined) config.keepAliveIdleUs = this.keepIdleSeconds * 1e6;
     if (this.keepIntervalSeconds !== undefined) config.keepAliveIntervalUs = this.keepIntervalSeconds * 1e6;
@@ -104,11 +116,22 @@ export class SocketOptions {
   set(level: number, name: number, value: OptionValue): number {
     if (level === C['SOL_SOCKET']) return this.#setSocket(name, value);
     if (level === C['SOL_TCP']) return this.#setTcp(name, value);
-    if (level === C['SOL_IP'] && name === C['IP_TOS'] && typeof value === 'number') {
-      this.tos = value & 0xff;
-      return 0;
-    }
+    if (level === C['SOL_IP'] && typeof value === 'number') return this.#setIp(name, value);
     throw unsupported('setsockopt', level, name);
+  }
+
+  #setIp(name: number, value: number): number {
+    switch (name) {
+      case C['IP_TOS']:
+        this.tos = value & 0xff;
+        return 0;
+      case C['IP_MTU_DISCOVER']:
+        if (value < C['IP_PMTUDISC_DONT']! || value > C['IP_PMTUDISC_OMIT']!) return C['EINVAL']!;
+        this.mtuDiscover = value;
+        return 0;
+      default:
+        throw unsupported('setsockopt', C['SOL_IP']!, name);
+    }
   }
 
   #setSocket(name: number, value: OptionValue): number {
@@ -206,6 +229,10 @@ export class SocketOptions {
         if (invalid(0, 1)) return C['EINVAL']!;
         this.fastOpenConnect = value;
         return 0;
+      case C['TCP_FASTOPEN_NO_COOKIE']:
+        if (invalid(0, 1)) return C['EINVAL']!;
+        this.fastOpenNoCookie = value;
+        return 0;
       case C['TCP_DEFER_ACCEPT']:
         this.deferAccept = timeoutsIn(value);
         return 0;
@@ -241,7 +268,10 @@ export class SocketOptions {
         [C['SO_DOMAIN']!, C['AF_INET']!],
       ]).get(name);
     }
-    if (level === C['SOL_IP']) return name === C['IP_TOS'] ? this.tos : undefined;
+    if (level === C['SOL_IP']) {
+      if (name === C['IP_MTU_DISCOVER']) return this.mtuDiscover;
+      return name === C['IP_TOS'] ? this.tos : undefined;
+    }
     if (level !== C['SOL_TCP']) return undefined;
     return new Map<number, OptionValue>([
       [C['TCP_NODELAY']!, this.noDelay],
@@ -258,6 +288,7 @@ export class SocketOptions {
       [C['TCP_DEFER_ACCEPT']!, secondsOf(this.deferAccept)],
       [C['TCP_FASTOPEN']!, this.fastOpenQueue],
       [C['TCP_FASTOPEN_CONNECT']!, this.fastOpenConnect],
+      [C['TCP_FASTOPEN_NO_COOKIE']!, this.fastOpenNoCookie],
     ]).get(name);
   }
 

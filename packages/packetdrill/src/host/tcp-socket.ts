@@ -150,10 +150,7 @@ export class TcpSocket extends SocketFile {
     if (link && this.nonBlocking && !link.connected && !link.closed) return failed('EALREADY');
     if (!link) {
       const defer = this.options.fastOpenConnect !== 0;
-      if (
-        defer &&
-        synDataRoom(this.#context.stack, address.address ?? 0, this.#context.settings.fastOpen) !== undefined
-      ) {
+      if (defer && this.#synDataRoom(address) !== undefined) {
         this.#deferred = address;
         return done(0);
       }
@@ -185,6 +182,11 @@ export class TcpSocket extends SocketFile {
     }
   }
 
+  #synDataRoom(to: Address): number | undefined {
+    const { stack, settings } = this.#context;
+    return synDataRoom(stack, to.address ?? 0, this.options.fastOpenBits(settings));
+  }
+
   #connectOutcome(): Outcome | undefined {
     const link = this.#link;
     if (link?.connected) {
@@ -213,10 +215,9 @@ export class TcpSocket extends SocketFile {
    * sends when the handshake is complete, another says EINPROGRESS.
    */
   #fastOpen(to: Address, bytes: number, flags: number): PendingCall {
-    const { stack, settings } = this.#context;
-    if (!(settings.fastOpen & FAST_OPEN_CLIENT)) return failed('EOPNOTSUPP');
+    if (!(this.#context.settings.fastOpen & FAST_OPEN_CLIENT)) return failed('EOPNOTSUPP');
     if (this.#link) return failed(this.#link.connected ? 'EISCONN' : 'EALREADY');
-    const early = Math.min(bytes, synDataRoom(stack, to.address ?? 0, settings.fastOpen) ?? 0);
+    const early = Math.min(bytes, this.#synDataRoom(to) ?? 0);
     const outcome = this.#open(to, early);
     if (outcome) return done(outcome);
     if (this.#manner(flags).nonBlocking) return early > 0 ? done(early) : failed('EINPROGRESS');
