@@ -1,6 +1,27 @@
+export { type Crc32, crc32 } from './crc32.ts';
 export { FlowLog, type FlowLogHandle } from './flow-log.ts';
 export { DEFAULT_RECORDS, FlowRecorder, type FlowRecorderOptions, MAX_RECORDS } from './flow-recorder.ts';
 export * from './kinds.ts';
+export {
+  CHUNK_EVENTS,
+  CHUNK_MACHINE,
+  CHUNK_SACKS,
+  CHUNK_SEGMENTS,
+  CHUNK_WINDOWS,
+  QFLOW_MAJOR,
+  QFLOW_MINOR,
+  type TableKind,
+} from './qflow-layout.ts';
+export { type ChunkIndex, indexTrace, readChunk, readTrace, type TraceIndex } from './qflow-reader.ts';
+export {
+  DEFAULT_CHUNK_ROWS,
+  encodeTrace,
+  type FlowTotals,
+  type SourceTotals,
+  TraceWriter,
+  type TraceWriterOptions,
+  writeTrace,
+} from './qflow-writer.ts';
 export {
   type FlowRecord,
   OP_RX,
@@ -10,6 +31,7 @@ export {
   type SegmentRecord,
   type WindowRecord,
 } from './record.ts';
+export { firstColumnAtLeast } from './search.ts';
 export * from './segment-info.ts';
 export * from './table-builders.ts';
 export * from './tables.ts';

@@ -1,4 +1,5 @@
 /** A trace: what recorders, files and captures of other tools come down to, and what pictures are drawn from. */
+import { firstColumnAtLeast } from './search.ts';
 import {
   EVENT_SCHEMA,
   type EventTable,
@@ -169,16 +170,7 @@ export function sourceTrace(
  * @returns the row of `flow.sacks` of its first block: as many as `sackBlocks(info)` says follow.
  */
 export function firstSack(flow: FlowTrace, row: number): number {
-  const { segment } = flow.sacks;
-  const wanted = flow.firstSegment + row;
-  let low = 0;
-  let high = flow.sacks.rows;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (segment[middle]! < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstColumnAtLeast(flow.sacks.segment, flow.firstSegment + row, 0, flow.sacks.rows);
 }
 
 /** @returns whether the two are the two ends of one connection. */
