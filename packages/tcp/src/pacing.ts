@@ -6,6 +6,8 @@ const AVOIDANCE_GAIN = 1.2;
 /** A burst is what the rate gives in this time, at least two segments, at most 64 KB (draft-ietf-ccwg-bbr-06 5.6.3). */
 const QUANTUM_US = 1000;
 const MAX_QUANTUM_BYTES = 65536;
+/** The first segments of a connection are not paced, as in Linux: a short answer goes at once. */
+const UNPACED_SEGMENTS = 10;
 /** A host's timer that comes late is made good for, up to this. */
 const CATCH_UP_US = 2000;
 
@@ -52,6 +54,7 @@ export function paceHolds(c: Connection): boolean {
 
 /** `bytes` of payload went out: notes when they will have been paid for. */
 export function paceSent(c: Connection, bytes: number): void {
+  if (c.dataSegsOut < UNPACED_SEGMENTS) return;
   const { nowUs } = c.tcp;
   const earliest = c.paceWaited ? nowUs - CATCH_UP_US : nowUs;
   c.paceAtUs = Math.max(c.paceAtUs, earliest) + bytes * c.paceUsPerByte;

@@ -124,7 +124,9 @@ export class QanatHost implements Host {
           throw new UnsupportedError('the MTU of the interface cannot change in a script');
         break;
       case 'qdisc':
-        if (effect.name !== 'fifo')
+        // fq paces every flow by the rate that TCP gives it.
+        this.#settings.tcp.pacing = effect.name === 'fq';
+        if (effect.name === 'refuse')
           throw new UnsupportedError(`the queueing discipline ${effect.name} is not supported`);
         break;
       case 'parameter':
