@@ -88,6 +88,16 @@ export class Application {
     else if (spec.early) this.#write();
   }
 
+  /** What goes with the SYN: the first bytes of the stream, which count as written. */
+  firstData(): Uint8Array | undefined {
+    const bytes = Math.min(this.spec.fastOpenBytes ?? 0, this.spec.bytes);
+    if (bytes === 0) return undefined;
+    const data = new Uint8Array(bytes);
+    fillStream(data, this.#salt, 0, bytes);
+    this.written = bytes;
+    return data;
+  }
+
   /** Connect failed at once. */
   refuse(error: NetError): void {
     this.error = error.code;

@@ -97,9 +97,23 @@ function flow(draw: Draw, spanUs: number, count: number, limited: boolean): Flow
     else a = { ...a, bytes: 0 };
   }
   if (a.finish === 'afterPeer' && b.finish === 'afterPeer') a = { ...a, finish: 'shutdown' };
+  if (draw.chance(0.15)) [a, b] = fastOpen(draw, a, b);
+  else if (draw.chance(0.05)) b = { ...b, tcp: { ...b.tcp, deferAccept: draw.int(1, 3) } };
   const spec: Mutable<FlowSpec> = { startUs, from: draw.pick(['a', 'b']), ends: [a, b] };
   if (draw.chance(0.05)) spec.simultaneous = true;
   return spec;
+}
+
+/** Data with the SYN: by a cookie that an earlier flow brought, or without one; one side may not play along. */
+function fastOpen(draw: Draw, a: EndSpec, b: EndSpec): [EndSpec, EndSpec] {
+  const cookieless = draw.chance(0.6);
+  const client = { fastOpenClient: true, fastOpenClientNoCookie: cookieless && draw.chance(0.9) };
+  const server = { fastOpenServer: draw.chance(0.9), fastOpenServerNoCookie: cookieless && draw.chance(0.8) };
+  const bytes = Math.min(draw.log(1, 4000), a.bytes, a.tcp.sndBuf!);
+  return [
+    { ...a, fastOpenBytes: bytes, tcp: { ...a.tcp, ...client } },
+    { ...b, tcp: { ...b.tcp, ...server } },
+  ];
 }
 
 function buffers(draw: Draw): Pick<Partial<TcpConfig>, 'sndBuf' | 'rcvBuf' | 'autoTune'> {
@@ -117,6 +131,9 @@ function tcpOptions(draw: Draw, rateLimited: boolean): Mutable<Partial<TcpConfig
     // Without congestion control a bottleneck is a place of ruin, not a test.
     tcp.congestion = draw.pick(CONGESTION_NAMES.filter((name) => name !== 'none' || !rateLimited));
   }
+  if (draw.chance(0.15)) tcp.pacing = true;
+  if (draw.chance(0.05)) tcp.maxPacingBytesPerSecond = draw.log(5_000, 10_000_000);
+  if (draw.chance(0.05)) tcp.pathMtuDiscovery = false;
   if (draw.chance(0.2)) tcp.mss = draw.log(48, 1460);
   if (draw.chance(0.3)) tcp.noDelay = true;
   if (draw.chance(0.2)) tcp.delayedAckUs = draw.pick([0, 1 * MS, 200 * MS, 499 * MS]);

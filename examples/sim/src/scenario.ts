@@ -41,6 +41,8 @@ export interface EndSpec {
   readonly bytes: number;
   /** Writes before the connection is established (the end that opens). */
   readonly early?: boolean;
+  /** Bytes that the end that opens hands over with the call, to go with the SYN where Fast Open allows. Default 0. */
+  readonly fastOpenBytes?: number;
   /** Bytes per write call. Default 16384. */
   readonly writeBytes?: number;
   /** Between two writes. Default 0: as fast as the flow takes them. */

@@ -128,6 +128,11 @@ export class Simulation {
         port,
         tcp: other.spec.tcp,
         onFlow: (accepted) => {
+          // A SYN that comes again with its data is a new one to a host that has forgotten the first (RFC 7413 section 2.1).
+          if (other.closed && other.spec.tcp.fastOpenServer) {
+            accepted.reset();
+            return;
+          }
           if (other.flow !== undefined) this.fail('exact', `${other.name} was accepted twice`);
           other.take(accepted, true, flow.startUs);
         },
@@ -146,7 +151,10 @@ export class Simulation {
   #open(stack: Stack, application: Application, port: number, localPort: number, startUs: number): void {
     const host = stack === this.a ? '10.0.0.2' : '10.0.0.1';
     try {
-      application.take(stack.connect({ host, port, localPort, tcp: application.spec.tcp }), false, startUs);
+      const first = application.firstData();
+      const { tcp } = application.spec;
+      const options = { host, port, localPort, tcp, ...(first && { fastOpenData: first }) };
+      application.take(stack.connect(options), false, startUs);
     } catch (error) {
       if (!(error instanceof NetError)) throw error;
       application.refuse(error);

@@ -67,7 +67,7 @@ function sendData(c: Connection): void {
   if (c.txBlocked || c.state === SYN_RECEIVED) return;
   if (rtx.packetsOut > packetsBefore) {
     if (stop === STOP_BUDGET) c.tcp.touch(c);
-    if (packetsBefore === 0 || c.rtoMode === TIMER_LOSS_PROBE) rearmRto(c);
+    if (packetsBefore === 0 || c.rtoAtUs === NEVER || c.rtoMode === TIMER_LOSS_PROBE) rearmRto(c);
     scheduleLossProbe(c, false);
   } else if (rtx.packetsOut === 0) {
     if (stop !== STOP_PACED && c.rtoAtUs === NEVER && (seqDiff(c.snd.end, c.sndNxt) > 0 || (c.finQueued && !c.finSent)))

@@ -83,6 +83,17 @@ describe('Fast Open, client (RFC 7413)', () => {
     expect(t.info()).toMatchObject({ tcpi_bytes_acked: 200, tcpi_ca_state: 0, tcpi_snd_cwnd: 10 });
   });
 
+  it('has a timer over data that is sent again and new data behind it', () => {
+    const t = withCookie();
+    t.open({}, t.peer, 200);
+    t.takeOne('S');
+    t.write(100);
+    t.in(`S. 0:0(0) ack 1 <${REPLY}>`);
+    t.outAll('. 1:201(200) ack 1', 'P. 201:301(100) ack 1');
+    t.wait(1500);
+    expect(t.drain().length).toBeGreaterThan(0);
+  });
+
   it('sends again what a SYN-ACK leaves of the data', () => {
     const t = withCookie();
     t.open({}, t.peer, 200);
