@@ -148,6 +148,16 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
   let sentUs = 0;
   let retransmitted = false;
   let original = 0;
+  if (isPlainFlight(c)) {
+    segments = rtx.find(ack) - rtx.head;
+    if (segments > 0) {
+      const last = rtx.head + segments - 1;
+      sentUs = rtx.sentUs[last]!;
+      noteDelivered(rtx, last);
+      if (c.sackOk) rackDelivered(c, last, false, segment.arrivedUs);
+      rtx.shiftPlain(segments);
+    }
+  }
   while (rtx.head < rtx.tail && seqGeq(ack, rtx.endOf(rtx.head))) {
     const head = rtx.head;
     const flags = rtx.flags[head]!;
@@ -194,6 +204,21 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
   cumulated.sentUs = sentUs;
   cumulated.retransmitted = retransmitted;
   return original;
+}
+
+/**
+ * No segment in flight was SACKed, deemed lost or sent twice, and no loss episode is near: of all that leave the queue
+ * at once only the last one tells anything.
+ */
+function isPlainFlight(c: Connection): boolean {
+  const { rtx, sndUna } = c;
+  return (
+    rtx.sackedOut === 0 &&
+    rtx.lostOut === 0 &&
+    rtx.everRetransmitted === 0 &&
+    seqLeq(c.sackHigh, sndUna) &&
+    seqLeq(c.recoveryPoint, sndUna)
+  );
 }
 
 /**

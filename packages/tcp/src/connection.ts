@@ -56,6 +56,8 @@ export interface TcpContext {
   readonly stats: TcpStats;
   /** Time of the batch being processed, in microseconds. */
   readonly nowUs: number;
+  /** The same in milliseconds, as timestamps count them (int32, it wraps). */
+  readonly nowMs: number;
   /** Grain of the clock, in microseconds. */
   readonly clockResolutionUs: number;
   /** Scratch for the options of a SYN. */

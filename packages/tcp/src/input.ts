@@ -8,6 +8,7 @@ import { count } from './counters.ts';
 import { quicken } from './delayed-ack.ts';
 import { negotiateEcn, receiveEcn } from './ecn.ts';
 import { fastOpenAnswered } from './fast-open.ts';
+import { takesPredicted } from './header-prediction.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { startMtuProbing } from './mtu-probe.ts';
 import { resendWithoutBlame } from './non-congestion-loss.ts';
@@ -48,6 +49,8 @@ export function segmentArrives(c: Connection, segment: Segment, packet: Packet):
   if (c.observer !== undefined) {
     const { seq, ack, flags, bytes, window, arrivedUs } = segment;
     c.observer.segmentReceived(seq, ack, flags, bytes, window, arrivedUs, tcp.readClock());
+  } else if (takesPredicted(c, segment, packet)) {
+    return DONE;
   }
   const answer = c.state === SYN_SENT ? arrivesInSynSent(c, segment, packet) : arrivesSynchronized(c, segment, packet);
   if (c.state !== CLOSED) {

@@ -1,4 +1,5 @@
 import { NEVER } from '@qanat/clock';
+import { sendBurst } from './burst-output.ts';
 import { updateChrono } from './chrono.ts';
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
@@ -100,6 +101,12 @@ function sendNew(c: Connection, budget: number): number {
     const window = seqDiff((c.sndUna + c.sndWnd) | 0, c.sndNxt);
     if (c.mtuProbe !== undefined && trySendingProbe(c)) {
       budget--;
+      continue;
+    }
+    const burst = unsent > c.mss ? sendBurst(c, budget) : 0;
+    if (burst > 0) {
+      budget -= burst;
+      if (c.txBlocked) return STOP_DEVICE;
       continue;
     }
     let bytes = Math.min(unsent, c.mss);

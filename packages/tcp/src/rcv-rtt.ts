@@ -15,7 +15,7 @@ export function measureAsReceiver(c: Connection, segment: Segment): void {
     const { tsEcr } = segment.options;
     if (tsEcr === c.rcvRttEcr || segment.bytes < c.rcvMss) return;
     c.rcvRttEcr = tsEcr;
-    const ms = (Math.floor(nowUs / 1000) + c.tsOffset - tsEcr) | 0;
+    const ms = (c.tcp.nowMs + c.tsOffset - tsEcr) | 0;
     if (ms >= 0 && ms < MOST_MS) smooth(c, Math.max(ms, 1) * 1000);
     return;
   }

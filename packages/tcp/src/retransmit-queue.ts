@@ -59,6 +59,8 @@ export class RetransmitQueue {
   sackedOut = 0;
   lostOut = 0;
   retransOut = 0;
+  /** Live segments marked SEG_EVER_RETRANS. */
+  everRetransmitted = 0;
   /** Segments deemed lost so far, retransmissions included. */
   lostTotal = 0;
   lossListener: LossListener | undefined;
@@ -104,7 +106,17 @@ export class RetransmitQueue {
     if (flags & SEG_SACKED) this.sackedOut--;
     if (flags & SEG_LOST) this.lostOut--;
     if (flags & SEG_RETRANS) this.retransOut--;
-    this.head++;
+    if (flags & SEG_EVER_RETRANS) this.everRetransmitted--;
+    this.#advance(1);
+  }
+
+  /** Takes the oldest `count` segments off, none of which is marked. */
+  shiftPlain(count: number): void {
+    this.#advance(count);
+  }
+
+  #advance(count: number): void {
+    this.head += count;
     if (this.head === this.tail) {
       this.head = 0;
       this.tail = 0;
@@ -130,6 +142,7 @@ export class RetransmitQueue {
     if (flags & SEG_SACKED) this.sackedOut++;
     if (flags & SEG_LOST) this.lostOut++;
     if (flags & SEG_RETRANS) this.retransOut++;
+    if (flags & SEG_EVER_RETRANS) this.everRetransmitted++;
     this.len[index] = bytes;
     this.flags[index] = flags & ~SEG_FIN;
     this.seq[index + 1] = (this.seq[index + 1]! + bytes) | 0;
@@ -176,6 +189,7 @@ export class RetransmitQueue {
   markRetransmitted(index: number, nowUs: number): void {
     const flags = this.flags[index]!;
     if (!(flags & SEG_RETRANS)) this.retransOut++;
+    if (!(flags & SEG_EVER_RETRANS)) this.everRetransmitted++;
     this.flags[index] = flags | SEG_RETRANS | SEG_EVER_RETRANS;
     this.sentUs[index] = nowUs;
     this.order[index] = this.#transmissions = (this.#transmissions + 1) | 0;
@@ -204,6 +218,7 @@ export class RetransmitQueue {
     this.sackedOut = 0;
     this.lostOut = 0;
     this.retransOut = 0;
+    this.everRetransmitted = 0;
     this.#capacity = 0;
     this.seq = NO_WORDS;
     this.len = NO_WORDS;

@@ -121,7 +121,7 @@ export function sendSegment(
 }
 
 /** An acknowledgment went out: nothing of that kind is due any more. */
-function acknowledged(c: Connection): void {
+export function acknowledged(c: Connection): void {
   c.lastAckSent = c.rcvNxt;
   c.ackNow = false;
   c.delayedAckAtUs = NEVER;
@@ -129,7 +129,7 @@ function acknowledged(c: Connection): void {
 
 /** TSval: milliseconds with a random offset per connection (RFC 7323 sections 5.4 and 7.1). */
 export function timestampNow(c: Connection): number {
-  return (Math.floor(c.tcp.nowUs / 1000) + c.tsOffset) | 0;
+  return (c.tcp.nowMs + c.tsOffset) | 0;
 }
 
 function collectSackBlocks(c: Connection, most: number): number {

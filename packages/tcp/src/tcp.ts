@@ -75,6 +75,7 @@ export class Tcp implements PassiveContext {
   };
   readonly destinations = new DestinationCache();
   nowUs = 0;
+  nowMs = 0;
   readonly clockResolutionUs: number;
   readonly #network: TcpNetwork;
   readonly #clock: Clock;
@@ -113,11 +114,17 @@ export class Tcp implements PassiveContext {
       () => options.fastOpenKey ?? randomKey(options.random),
     );
     this.#portOffset = options.random.u32() & 0xffff;
-    this.nowUs = options.clock.now();
+    this.#readTime();
   }
 
   readClock(): number {
     return this.#clock.now();
+  }
+
+  #readTime(): void {
+    const nowUs = this.#clock.now();
+    this.nowUs = nowUs;
+    this.nowMs = Math.floor(nowUs / 1000) | 0;
   }
 
   /** Every connection, TIME-WAIT included. */
@@ -134,7 +141,7 @@ export class Tcp implements PassiveContext {
   /** A batch of segments begins: time is read once. */
   beginBatch(): void {
     this.#inBatch = true;
-    this.nowUs = this.#clock.now();
+    this.#readTime();
   }
 
   /**
@@ -287,7 +294,7 @@ export class Tcp implements PassiveContext {
     early?: Uint8Array,
   ): Connection | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'EMSGSIZE' | 'ENOBUFS' {
     const { localAddress: local, remoteAddress: remote } = path;
-    if (!this.#inBatch) this.nowUs = this.#clock.now();
+    if (!this.#inBatch) this.#readTime();
     if (localPort === 0) {
       localPort = this.#ephemeralPort(local, remote, remotePort);
       if (localPort === 0) return 'EADDRNOTAVAIL';
@@ -343,13 +350,13 @@ export class Tcp implements PassiveContext {
   }
 
   userBegins(): void {
-    if (!this.#inBatch) this.nowUs = this.#clock.now();
+    if (!this.#inBatch) this.#readTime();
   }
 
   /** To be called after user calls: outside of a batch, what they caused goes out at once. */
   userDone(): void {
     if (this.#inBatch) return;
-    this.nowUs = this.#clock.now();
+    this.#readTime();
     this.#work(false);
   }
 

@@ -1,0 +1,136 @@
+import { Memory, PAGE_SIZE, type Packet, PageAllocator } from '@qanat/bytes';
+import { seededRandom, VirtualTime } from '@qanat/clock';
+import { createPipe, type ImpairmentOptions, type Netif, type NetifUp } from '@qanat/link';
+import { describe, expect, it } from 'vitest';
+import { createStack, type Flow } from '../src/index.ts';
+
+/** A device that keeps a hash of every frame that goes out, with the time. */
+class Recorder implements Netif {
+  readonly frames: number[] = [];
+  readonly #inner: Netif;
+  readonly #now: () => number;
+
+  constructor(inner: Netif, now: () => number) {
+    this.#inner = inner;
+    this.#now = now;
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+  get mac(): Uint8Array {
+    return this.#inner.mac;
+  }
+  get mtu(): number {
+    return this.#inner.mtu;
+  }
+  get memory(): Memory {
+    return this.#inner.memory;
+  }
+  get offload(): Netif['offload'] {
+    return this.#inner.offload;
+  }
+  get counters(): Netif['counters'] {
+    return this.#inner.counters;
+  }
+  attach(up: NetifUp): void {
+    this.#inner.attach(up);
+  }
+  allocate(bytes: number): Packet | null {
+    return this.#inner.allocate(bytes);
+  }
+  transmit(packet: Packet): void {
+    let hash = this.#now() | 0;
+    for (let i = 0; i < packet.len; i++) hash = Math.imul(hash ^ this.memory.u8[packet.addr + i]!, 0x01000193);
+    this.frames.push(hash);
+    this.#inner.transmit(packet);
+  }
+  release(packet: Packet): void {
+    this.#inner.release(packet);
+  }
+  flush(): void {
+    this.#inner.flush();
+  }
+  close(): void {
+    this.#inner.close();
+  }
+}
+
+interface Run {
+  readonly frames: readonly number[];
+  readonly received: number;
+  readonly info: string;
+}
+
+/** Data both ways for a while. A flow with an observer takes none of TCP's shortcuts. */
+function run(seed: number, impair: ImpairmentOptions, observed: boolean): Run {
+  const memory = Memory.create({ bytes: 32 << 20 });
+  const pages = new PageAllocator(PAGE_SIZE, memory.bytes - PAGE_SIZE);
+  const time = new VirtualTime();
+  const { clock, timers } = time;
+  const [left, right] = createPipe({ memory, pages, clock, timers, impair, random: seededRandom(seed) });
+  const a = createStack({ memory, pages, clock, timers, random: seededRandom(1) });
+  const b = createStack({ memory, pages, clock, timers, random: seededRandom(2) });
+  const devices = [left, right].map((device) => new Recorder(device, () => clock.now()));
+  a.addInterface(devices[0]!, { address: '10.0.0.1/24' });
+  b.addInterface(devices[1]!, { address: '10.0.0.2/24' });
+  let received = 0;
+  const drain = (flow: Flow): void => {
+    flow.onReadable = () => {
+      for (let n = flow.peekBytes; n > 0; n = flow.peekBytes) {
+        received += n;
+        flow.consume(n);
+      }
+    };
+  };
+  const answer = new Uint8Array(3000);
+  b.listen({
+    port: 1,
+    onFlow: (flow) => {
+      if (observed) flow.startLogging(16);
+      drain(flow);
+      flow.onEnd = () => {
+        flow.write(answer);
+        flow.close();
+      };
+    },
+  });
+  const data = Uint8Array.from({ length: 600_000 }, (_, i) => i * 7);
+  const flow = a.connect({ host: '10.0.0.2', port: 1 });
+  if (observed) flow.startLogging(16);
+  drain(flow);
+  let sent = 0;
+  const pump = (): void => {
+    while (sent < data.length) {
+      const taken = flow.write(data.subarray(sent));
+      sent += taken;
+      if (taken === 0) return;
+    }
+    flow.shutdown();
+  };
+  flow.onConnect = pump;
+  flow.onWritable = pump;
+  let info = '';
+  flow.onEnd = () => {
+    info = JSON.stringify(flow.info());
+  };
+  while (clock.now() < 300e6 && time.step());
+  return { frames: [...devices[0]!.frames, ...devices[1]!.frames], received, info };
+}
+
+describe('the short ways through TCP', () => {
+  it.each([
+    ['a clean path', 1, { delayUs: 500 }],
+    ['a bottleneck', 2, { delayUs: 2000, rateBitsPerSecond: 20e6, queuePackets: 30 }],
+    ['loss', 3, { delayUs: 1000, lossRate: 0.02 }],
+    ['reordering and duplicates', 4, { delayUs: 1000, reorderRate: 0.03, duplicateRate: 0.02 }],
+    ['corruption and jitter', 5, { delayUs: 3000, jitterUs: 900, corruptRate: 0.01 }],
+  ] as const)('send the same frames at the same time as the long ones: %s', (_name, seed, impair) => {
+    const short = run(seed, impair, false);
+    const long = run(seed, impair, true);
+    expect(short.received).toBe(603_000);
+    expect(short.frames.length).toBeGreaterThan(400);
+    expect(short.frames).toEqual(long.frames);
+    expect(short.info).toBe(long.info);
+  });
+});
