@@ -1,3 +1,4 @@
+import { NEVER } from '@qanat/clock';
 import {
   type DomainExit,
   type DomainStart,
@@ -108,11 +109,13 @@ export abstract class TurnScheduler implements Launcher<Image> {
       this.#settle();
       if (done()) return;
       let moved = false;
-      for (const resident of [...this.#residents]) {
+      let turns = 0;
+      for (const resident of this.order(this.#residents)) {
         if (!this.#turn(resident)) continue;
         moved = true;
         this.#settle();
         if (done()) return;
+        if (++turns >= this.turnsPerRound) break;
       }
       if (moved) {
         idleTurns = 0;
@@ -127,6 +130,14 @@ export abstract class TurnScheduler implements Launcher<Image> {
         idleTurns = 0;
       }
     }
+  }
+
+  /** Domains that have a turn before `order` is asked again. */
+  protected turnsPerRound = NEVER;
+
+  /** @returns the domains in the order in which they are asked whether they have something to do. */
+  protected order<T>(domains: readonly T[]): T[] {
+    return [...domains];
   }
 
   /** Whether the host's event loop shall have a turn while domains are busy. */
@@ -226,6 +237,8 @@ export abstract class TurnScheduler implements Launcher<Image> {
     }
     while (this.#calls.length > 0) {
       for (const call of this.#calls.splice(0)) call();
+      // What the host heard may be waited for by a promise of its, and a domain that spins leaves no idle moment.
+      this.turnWanted = true;
     }
   }
 

@@ -1,4 +1,4 @@
-import { VirtualClock } from '@qanat/clock';
+import { type Random, seededRandom, VirtualClock } from '@qanat/clock';
 import { type CooperativeOptions, DeadlockError, TurnScheduler } from './turn-scheduler.ts';
 
 export interface VirtualOptions extends CooperativeOptions {
@@ -10,6 +10,12 @@ export interface VirtualOptions extends CooperativeOptions {
   readonly passNs?: number | undefined;
   /** What a hypercall costs, in nanoseconds. Default 0. */
   readonly hypercallNs?: number | undefined;
+  /**
+   * Who of those that can run has the next turn: `domid`, the default, one after the other; `random`, anybody, as the seed
+   * has it. A domain may then be left waiting while the others finish what they have, as on a machine with more virtual
+   * CPUs than real ones: races come out that the even order hides.
+   */
+  readonly turns?: 'domid' | 'random' | undefined;
 }
 
 /** Rounds of turns at one instant after which a run is taken for a livelock. */
@@ -26,6 +32,7 @@ export class VirtualScheduler extends TurnScheduler {
   /** What was charged and does not make a microsecond yet. */
   #owedNs = 0;
   #roundsAtOneTime = 0;
+  readonly #lots: Random | undefined;
 
   /** @throws Error when the machine's clock is not a VirtualClock. */
   constructor(options: VirtualOptions) {
@@ -35,6 +42,22 @@ export class VirtualScheduler extends TurnScheduler {
     this.#clock = clock;
     this.#passNs = options.passNs ?? 0;
     this.#hypercallNs = options.hypercallNs ?? 0;
+    if (options.turns === 'random') {
+      this.#lots = seededRandom(options.seed ?? 1);
+      this.turnsPerRound = 1;
+    }
+  }
+
+  protected override order<T>(domains: readonly T[]): T[] {
+    const order = [...domains];
+    const lots = this.#lots;
+    if (lots === undefined) return order;
+    for (let left = order.length; left > 1; left--) {
+      const i = lots.u32() % left;
+      const last = left - 1;
+      [order[i], order[last]] = [order[last]!, order[i]!];
+    }
+    return order;
   }
 
   protected override charge(passes: number, hypercalls: number): void {

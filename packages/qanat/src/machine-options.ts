@@ -30,10 +30,12 @@ export interface MachineOptions {
   readonly passNs?: number;
   /** On virtual time: what a hypercall costs, in nanoseconds. Default 0. */
   readonly hypercallNs?: number;
+  /** On virtual time: who has the next turn; `random` as the seed has it, so that races come out. Default `domid`. */
+  readonly turns?: 'domid' | 'random';
 }
 
 const CPUS: readonly Cpus[] = ['threads', 'cooperative', 'virtual'];
-const OPTIONS = ['cpus', 'memoryMiB', 'dom0MemoryMiB', 'seed', 'audit', 'spinUs', 'passNs', 'hypercallNs'];
+const OPTIONS = ['cpus', 'memoryMiB', 'dom0MemoryMiB', 'seed', 'audit', 'spinUs', 'passNs', 'hypercallNs', 'turns'];
 const DEFAULT_MEMORY_MIB = 512;
 const MIN_MEMORY_MIB = 16;
 const MAX_MEMORY_MIB = 2047;
@@ -49,6 +51,7 @@ export interface ResolvedMachineOptions {
   readonly spinUs: number | undefined;
   readonly passNs: number;
   readonly hypercallNs: number;
+  readonly turns: 'domid' | 'random';
 }
 
 /** @throws MachineError ERR_INVALID_OPTION for the first value that cannot be. */
@@ -64,6 +67,7 @@ export function resolveMachineOptions(options: MachineOptions): ResolvedMachineO
     passNs = 0,
     hypercallNs = 0,
   } = options;
+  const { turns = 'domid' } = options;
   const { dom0MemoryMiB = DEFAULT_DOM0_MEMORY_MIB, seed = cpus === 'virtual' ? 1 : undefined } = options;
   if (!CPUS.includes(cpus)) invalid(`cpus "${cpus}": use one of ${CPUS.join(', ')}`);
   checkInteger('memoryMiB', memoryMiB, MIN_MEMORY_MIB, MAX_MEMORY_MIB);
@@ -73,7 +77,8 @@ export function resolveMachineOptions(options: MachineOptions): ResolvedMachineO
   for (const [name, value] of Object.entries({ passNs, hypercallNs })) {
     if (!(value >= 0 && value <= 1e9)) invalid(`${name} ${value}: use 0 to 1000000000`);
   }
-  return { cpus, memoryMiB, dom0MemoryMiB, seed, audit, spinUs, passNs, hypercallNs };
+  if (turns !== 'domid' && turns !== 'random') invalid(`turns "${turns}": use domid or random`);
+  return { cpus, memoryMiB, dom0MemoryMiB, seed, audit, spinUs, passNs, hypercallNs, turns };
 }
 
 /**
@@ -104,14 +109,14 @@ export function createHypervisor({ cpus, memoryMiB }: ResolvedMachineOptions): H
 
 /** @returns what starts the domains' virtual CPUs. */
 export function createLauncher(hypervisor: Hypervisor, options: ResolvedMachineOptions): Launcher<Image> {
-  const { cpus, seed, audit, spinUs, passNs, hypercallNs } = options;
+  const { cpus, seed, audit, spinUs, passNs, hypercallNs, turns } = options;
   switch (cpus) {
     case 'threads':
       return new ThreadLauncher({ hypervisor, seed, audit, spinUs });
     case 'cooperative':
       return new CooperativeScheduler({ hypervisor, seed, audit });
     case 'virtual':
-      return new VirtualScheduler({ hypervisor, seed, audit, passNs, hypercallNs });
+      return new VirtualScheduler({ hypervisor, seed, audit, passNs, hypercallNs, turns });
   }
 }
 

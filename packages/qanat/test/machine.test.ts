@@ -353,6 +353,8 @@ describe('what goes wrong', () => {
       [{ memoryMiB: 64, dom0MemoryMiB: 65 }, /dom0MemoryMiB 65: use a whole number of 1 to 64/],
       [{ seed: -1 }, /seed -1/],
       [{ spinUs: -1 }, /spinUs -1/],
+      [{ hypercallNs: -1 }, /hypercallNs -1: use 0 to 1000000000/],
+      [{ turns: 'backwards' as 'domid' }, /turns "backwards": use domid or random/],
     ];
     for (const [options, message] of wrong) {
       const failed = createMachine(options as MachineOptions);
