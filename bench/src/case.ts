@@ -46,13 +46,11 @@ export interface BenchCase {
   /** Ratios that the table shows, by pairs of runs: [metric, of, to]. */
   readonly ratios: readonly (readonly [string, string, string])[];
   readonly goals: readonly Goal[];
-  /** Seconds of a run, where the usual ones do not fit. */
+  /** Rounds and seconds of a run, where the usual ones do not fit. */
+  readonly runs?: number;
   readonly seconds?: number;
   /** Whether `pnpm bench` without a name runs it, shortened. */
   readonly inQuickSet: boolean;
-  /** Before the first run, and after the last or when it is interrupted: namespaces. */
-  readonly prepare?: () => void;
-  readonly dispose?: () => void;
 }
 
 export const GIGABITS = { per: 1e9, unit: 'Gbit/s', digits: 2 } as const;

@@ -62,7 +62,12 @@ export function addCases(command: Command, all: readonly BenchCase[], output: Ca
       for (const bench of chosen) {
         const seconds = options.seconds ?? (quick ? QUICK.seconds : (bench.seconds ?? SECONDS));
         const span = { seconds, warmUpSeconds: quick ? QUICK.warmUpSeconds : WARM_UP_SECONDS, quick };
-        const result = await runCase(bench, options.runs ?? (quick ? QUICK.runs : RUNS), span, output.progress);
+        const result = await runCase(
+          bench,
+          options.runs ?? (quick ? QUICK.runs : (bench.runs ?? RUNS)),
+          span,
+          output.progress,
+        );
         results.push(result);
         if (!json) for (const line of [...caseTable(bench, result), '']) output.line(line);
         if (options.save) output.progress(`kept in ${output.save(result)}`);

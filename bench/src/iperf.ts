@@ -1,14 +1,12 @@
 import { runNode } from './child.ts';
+import { longestGapSeconds, runIperf, TRACE_GC } from './contenders/iperf.ts';
 import { type GcSummary, splitGcTrace } from './gc-trace.ts';
 import type { LoopbackRun } from './loopback.ts';
 import { describeMachine, type MachineDescription } from './machine-description.ts';
-import { alignColumns, longestGap, median, type Progress, type Summary, summarize } from './statistics.ts';
+import { alignColumns, longestGap, median, type Summary, summarize } from './statistics.ts';
 
-const IPERF = new URL('../../examples/iperf/dist/main.js', import.meta.url);
 const LOOPBACK = new URL('./loopback.js', import.meta.url);
 const SPAN_SECONDS = 0.1;
-/** `--trace-gc` for all threads. As an option of the command line it would be handed to workers, which refuse it. */
-const TRACE_GC = ['--import', "data:text/javascript,import v8 from 'node:v8'; v8.setFlagsFromString('--trace-gc');"];
 /** Start of the process, compilation, slow start. */
 const WARM_UP_MS = 1500;
 
@@ -69,32 +67,10 @@ export async function benchIperf(
   };
 }
 
-/** The part of iperf's document that is read here. */
-interface IperfDocument {
-  readonly end: {
-    readonly sum_sent: { readonly retransmits: number };
-    readonly sum_received: { readonly bits_per_second: number };
-  };
-  readonly qanat: {
-    readonly bridge: readonly { readonly queue_drops: number }[];
-    readonly server_intervals: readonly { readonly sum: Progress }[];
-  };
-}
-
-async function runQanat(options: IperfBenchOptions): Promise<QanatRun> {
-  const args = ['--json', '-i', `${SPAN_SECONDS}`, '-t', `${options.seconds}`, ...options.iperfArgs];
-  const { summary, rest } = splitGcTrace(await runNode(IPERF, TRACE_GC, args), WARM_UP_MS);
-  const document = JSON.parse(rest) as IperfDocument;
-  return {
-    bitsPerSecond: document.end.sum_received.bits_per_second,
-    longestGapSeconds: longestGap(
-      document.qanat.server_intervals.map((interval) => interval.sum),
-      SPAN_SECONDS,
-    ),
-    gc: summary,
-    retransmits: document.end.sum_sent.retransmits,
-    bridgeDrops: document.qanat.bridge.reduce((drops, port) => drops + port.queue_drops, 0),
-  };
+async function runQanat({ seconds, iperfArgs }: IperfBenchOptions): Promise<QanatRun> {
+  const run = await runIperf(seconds, iperfArgs, WARM_UP_MS);
+  const { bitsPerSecond, gc, retransmits, bridgeDrops } = run;
+  return { bitsPerSecond, longestGapSeconds: longestGapSeconds(run), gc, retransmits, bridgeDrops };
 }
 
 async function runLoopback(seconds: number): Promise<Run> {

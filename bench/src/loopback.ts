@@ -1,6 +1,6 @@
 /**
- * The yardstick: node:net over loopback, one flow, 64 KiB writes, the server in a worker of its own. Run as a script
- * with the number of seconds; prints one JSON line.
+ * The yardstick: node:net over loopback, one flow, the server in a worker of its own. Run as a script with the number of
+ * seconds and the bytes of a write (default 64 KiB); prints one JSON line.
  */
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
@@ -43,8 +43,8 @@ function serve(): void {
   server.listen(0, '127.0.0.1', () => parentPort!.postMessage((server.address() as AddressInfo).port));
 }
 
-function send(port: number, seconds: number): void {
-  const chunk = Buffer.alloc(WRITE_BYTES, 0x5a);
+function send(port: number, seconds: number, writeBytes: number): void {
+  const chunk = Buffer.alloc(writeBytes, 0x5a);
   const socket = connect(port, '127.0.0.1', () => {
     let over = false;
     setTimeout(() => {
@@ -62,9 +62,10 @@ function send(port: number, seconds: number): void {
 
 function main(): void {
   const seconds = Number(process.argv[2]);
+  const writeBytes = Number(process.argv[3] ?? WRITE_BYTES);
   const worker = new Worker(new URL(import.meta.url));
   worker.on('message', (message: number | LoopbackRun) => {
-    if (typeof message === 'number') send(message, seconds);
+    if (typeof message === 'number') send(message, seconds, writeBytes);
     else process.stdout.write(`${JSON.stringify(message)}\n`);
   });
 }

@@ -67,19 +67,14 @@ export async function runCase(
   }
   const taken = new Map<string, Figures[]>(bench.contenders.map(({ name }) => [name, []]));
   const playing = bench.contenders.filter(({ name }) => !skipped.has(name));
-  if (playing.length > 0) bench.prepare?.();
-  try {
-    for (let round = 0; round < runs; round++) {
-      // Who begins changes, as one run may leave the computer warm for the next.
-      for (let i = 0; i < playing.length; i++) {
-        const contender = playing[(i + round) % playing.length]!;
-        const figures = await contender.run(span);
-        taken.get(contender.name)!.push(figures);
-        progress(`${bench.name} ${round + 1}/${runs}: ${contender.name}: ${headline(bench, figures)}`);
-      }
+  for (let round = 0; round < runs; round++) {
+    // Who begins changes, as one run may leave the computer warm for the next.
+    for (let i = 0; i < playing.length; i++) {
+      const contender = playing[(i + round) % playing.length]!;
+      const figures = await contender.run(span);
+      taken.get(contender.name)!.push(figures);
+      progress(`${bench.name} ${round + 1}/${runs}: ${contender.name}: ${headline(bench, figures)}`);
     }
-  } finally {
-    if (playing.length > 0) bench.dispose?.();
   }
   const ratios = bench.ratios.flatMap(([metric, of, to]): RatioResult[] => {
     const pairs = ratiosOf(taken, metric, of, to);

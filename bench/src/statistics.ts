@@ -56,3 +56,26 @@ export function percentile(sorted: ArrayLike<number>, share: number): number {
   const index = Math.ceil(share * sorted.length) - 1;
   return sorted[Math.max(0, Math.min(sorted.length - 1, index))] ?? Number.NaN;
 }
+
+/** @returns bytes per second over the spans that begin after a warm-up; over all when there are none. */
+export function rateAfter(spans: readonly Progress[], warmUpSeconds: number): number {
+  let [age, seconds, bytes, allSeconds, allBytes] = [0, 0, 0, 0, 0];
+  for (const span of spans) {
+    if (age >= warmUpSeconds - 1e-6) {
+      seconds += span.seconds;
+      bytes += span.bytes;
+    }
+    age += span.seconds;
+    allSeconds += span.seconds;
+    allBytes += span.bytes;
+  }
+  return seconds > 0 ? bytes / seconds : allBytes / allSeconds;
+}
+
+/** @returns the coefficient of variation: standard deviation over mean; NaN of fewer than two values. */
+export function variation(values: readonly number[]): number {
+  if (values.length < 2) return Number.NaN;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const square = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+  return Math.sqrt(square) / mean;
+}

@@ -1,10 +1,11 @@
 import { type BenchCase, type Contender, type Figures, GIGABITS, MICROSECONDS, PLAIN, type RunSpan } from '../case.ts';
 import { runNode } from '../child.ts';
-import { lwip } from '../yardsticks/lwip.ts';
+import { lwip } from '../contenders/lwip.ts';
 
 const CHILD = new URL('../pipe/main.js', import.meta.url);
 const QANAT = 'qanat';
 const LWIP = 'lwIP, native';
+const LWIP_LTO = 'lwIP, native, LTO';
 
 function figuresOf(output: string): Figures {
   return JSON.parse(output) as Figures;
@@ -23,10 +24,15 @@ const pipeBulk: BenchCase = {
   metrics: [
     { key: 'bitsPerSecond', title: 'goodput', ...GIGABITS },
     { key: 'nsPerSegment', title: 'a segment', per: 1, unit: 'ns', digits: 0 },
+    { key: 'cpuNsPerByte', title: 'CPU a byte', per: 1, unit: 'ns', digits: 3 },
     { key: 'segmentsPerAck', title: 'segments an ACK', per: 1, unit: '', digits: 1 },
   ],
-  contenders: [{ name: QANAT, run: child('bulk') }, lwip(LWIP, 'bulk')],
-  ratios: [['bitsPerSecond', QANAT, LWIP]],
+  contenders: [{ name: QANAT, run: child('bulk') }, lwip(LWIP, 'bulk'), lwip(LWIP_LTO, 'bulk', 'lwip-pipe-lto')],
+  ratios: [
+    ['bitsPerSecond', QANAT, LWIP],
+    ['bitsPerSecond', QANAT, LWIP_LTO],
+    ['cpuNsPerByte', QANAT, LWIP],
+  ],
   goals: [{ metric: 'bitsPerSecond', of: QANAT, to: LWIP, atLeast: 0.75 }],
   inQuickSet: true,
 };
@@ -75,4 +81,55 @@ const pipeIdle: BenchCase = {
   inQuickSet: false,
 };
 
-export const PIPE_CASES: readonly BenchCase[] = [pipeBulk, pipePingPong, pipeConnections, pipeIdle];
+const COUNTS = [0, 100, 10_000, 100_000] as const;
+const ALONE = 'alone';
+
+function beside(count: number): string {
+  return count === 0 ? ALONE : `beside ${count}`;
+}
+
+const pipeIdleBeside: BenchCase = {
+  name: 'pipe-beside-idle',
+  title: 'bulk of one flow on a pipe, alone and beside idle established connections',
+  metrics: pipeBulk.metrics,
+  contenders: COUNTS.map((count) => ({
+    name: beside(count),
+    // Where there is little time, the large one is left to others.
+    run: child('bulk', ({ quick }) => [`idle=${quick ? Math.min(count, 10_000) : count}`]),
+  })),
+  ratios: COUNTS.slice(1).map((count) => ['bitsPerSecond', beside(count), ALONE] as const),
+  goals: [{ metric: 'bitsPerSecond', of: beside(100_000), to: ALONE, atLeast: 0.95 }],
+  inQuickSet: false,
+};
+
+const GROWTH_COUNTS = [1, 100, 10_000, 100_000] as const;
+
+function among(count: number): string {
+  return `among ${count}`;
+}
+
+const pipeGrowth: BenchCase = {
+  name: 'pipe-growth',
+  title: 'one byte to and fro on a connection taken by chance among 1 to 100 000, on a pipe',
+  metrics: [
+    { key: 'meanUs', title: 'round trip', ...MICROSECONDS },
+    { key: 'roundTripsPerSecond', title: 'rate [1/s]', ...PLAIN },
+    { key: 'establishUs', title: 'to establish one', ...MICROSECONDS },
+  ],
+  contenders: GROWTH_COUNTS.map((count) => ({
+    name: among(count),
+    run: child('growth', ({ quick }) => [`connections=${quick ? Math.min(count, 10_000) : count}`]),
+  })),
+  ratios: GROWTH_COUNTS.slice(1).map((count) => ['meanUs', among(count), among(1)] as const),
+  goals: [],
+  inQuickSet: false,
+};
+
+export const PIPE_CASES: readonly BenchCase[] = [
+  pipeBulk,
+  pipePingPong,
+  pipeConnections,
+  pipeIdle,
+  pipeIdleBeside,
+  pipeGrowth,
+];

@@ -63,13 +63,25 @@ export function pipeBulk(options: PipeBulkOptions): Figures {
   };
 }
 
+export interface EstablishOptions {
+  /** First of the server's ports. */
+  readonly firstPort?: number;
+  /** Gets the server's ends. */
+  readonly onFlow?: (flow: Flow) => void;
+}
+
 /** Opens so many connections, over listeners of as many ports as are needed, some hundred handshakes at a time. */
-export function establish(net: TwoStacks, count: number, firstPort = 10_000): Flow[] {
+export function establish(net: TwoStacks, count: number, options: EstablishOptions = {}): Flow[] {
+  const { firstPort = 10_000, onFlow } = options;
   const perPort = 20_000;
-  const ports = Math.ceil(count / perPort);
   let accepted = 0;
+  const accept = (flow: Flow): void => {
+    accepted++;
+    onFlow?.(flow);
+  };
   const flows: Flow[] = [];
-  for (let i = 0; i < ports; i++) net.server.listen({ port: firstPort + i, backlog: 4096, onFlow: () => accepted++ });
+  const ports = Math.ceil(count / perPort);
+  for (let i = 0; i < ports; i++) net.server.listen({ port: firstPort + i, backlog: 4096, onFlow: accept });
   while (flows.length < count) {
     const batch = Math.min(256, count - flows.length);
     for (let i = 0; i < batch; i++) {

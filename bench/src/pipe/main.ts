@@ -5,6 +5,7 @@
 import type { Figures } from '../case.ts';
 import { pipeBulk } from './bulk.ts';
 import { pipeConnections } from './connections.ts';
+import { pipeGrowth } from './growth.ts';
 import { pipeIdle } from './idle.ts';
 import { pipePingPong } from './ping-pong.ts';
 
@@ -36,8 +37,10 @@ function run(): Figures {
       return pipeConnections(seconds, warmUpSeconds);
     case 'idle':
       return pipeIdle(number('connections', 100_000));
+    case 'growth':
+      return pipeGrowth(seconds, warmUpSeconds, number('connections', 1));
     default:
-      throw new Error(`no case '${name}': bulk, ping-pong, connections, idle`);
+      throw new Error(`no case '${name}': bulk, ping-pong, connections, idle, growth`);
   }
 }
 

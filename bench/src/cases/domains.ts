@@ -1,0 +1,191 @@
+/** Cases between two domains, each a thread, over netfront, Dom0's netback and netfront. */
+import { type BenchCase, type Contender, type Figures, GIGABITS, type Metric, MICROSECONDS, PLAIN } from '../case.ts';
+import { runNode } from '../child.ts';
+import { gondolin } from '../contenders/gondolin.ts';
+import { iperf, iperfLogged } from '../contenders/iperf.ts';
+import { loopback } from '../contenders/loopback.ts';
+import { vethBulk, vethPingPong } from '../contenders/veth.ts';
+
+const DOMAINS = new URL('../domains/main.js', import.meta.url);
+const LOOPBACK_CONNECTIONS = new URL('../contenders/loopback-connections.js', import.meta.url);
+
+const SOFTWARE = 'qanat, no offload';
+const OFFLOAD = 'qanat, offloads';
+const QANAT = 'qanat';
+const VETH_OFF = 'Linux veth, offloads off';
+const VETH = 'Linux veth, default';
+const NODE = 'node:net, loopback';
+const GONDOLIN_IN = 'gondolin, receiving';
+const GONDOLIN_OUT = 'gondolin, sending';
+
+const GOODPUT: Metric = { key: 'bitsPerSecond', title: 'goodput', ...GIGABITS };
+const CPU: Metric = { key: 'cpuNsPerByte', title: 'CPU a byte', per: 1, unit: 'ns', digits: 3 };
+const BULK: readonly Metric[] = [
+  GOODPUT,
+  CPU,
+  { key: 'longestGapMs', title: 'longest gap', per: 1, unit: 'ms', digits: 0 },
+  { key: 'retransmits', title: 'retransmits', ...PLAIN },
+];
+
+const bulkSoftware: BenchCase = {
+  name: 'bulk-software',
+  title: 'one flow from domain to domain, MTU 1500, every checksum in software',
+  metrics: BULK,
+  contenders: [
+    iperf(SOFTWARE, 'off'),
+    vethBulk(VETH_OFF, 'off'),
+    gondolin(GONDOLIN_IN, 'receives'),
+    gondolin(GONDOLIN_OUT, 'sends'),
+  ],
+  ratios: [
+    ['bitsPerSecond', SOFTWARE, VETH_OFF],
+    ['bitsPerSecond', SOFTWARE, GONDOLIN_IN],
+    ['bitsPerSecond', SOFTWARE, GONDOLIN_OUT],
+  ],
+  goals: [
+    { metric: 'bitsPerSecond', of: SOFTWARE, to: VETH_OFF, atLeast: 1.2 },
+    // Sending, as only there it has to do with checksums: it does not verify them.
+    { metric: 'bitsPerSecond', of: SOFTWARE, to: GONDOLIN_OUT, atLeast: 10 },
+  ],
+  inQuickSet: true,
+};
+
+const bulkOffload: BenchCase = {
+  name: 'bulk-offload',
+  title: 'one flow from domain to domain, GSO and checksum offload',
+  metrics: BULK,
+  contenders: [iperf(OFFLOAD, 'on'), vethBulk(VETH, 'on'), loopback(NODE)],
+  ratios: [
+    ['bitsPerSecond', OFFLOAD, VETH],
+    ['bitsPerSecond', OFFLOAD, NODE],
+    ['cpuNsPerByte', OFFLOAD, VETH],
+  ],
+  goals: [
+    { metric: 'bitsPerSecond', of: OFFLOAD, to: VETH, atLeast: 1.2 },
+    { metric: 'bitsPerSecond', of: OFFLOAD, to: NODE, atLeast: 1 },
+  ],
+  inQuickSet: true,
+};
+
+/** The same with several flows, or both ways at once, beside the kernel with the same options. */
+function shape(name: string, title: string, args: readonly string[]): BenchCase {
+  return {
+    name,
+    title,
+    metrics: BULK,
+    contenders: [
+      iperf(SOFTWARE, 'off', args),
+      vethBulk(VETH_OFF, 'off', args),
+      iperf(OFFLOAD, 'on', args),
+      vethBulk(VETH, 'on', args),
+    ],
+    ratios: [
+      ['bitsPerSecond', SOFTWARE, VETH_OFF],
+      ['bitsPerSecond', OFFLOAD, VETH],
+    ],
+    goals: [],
+    inQuickSet: false,
+  };
+}
+
+const WRITE_BYTES = 1024;
+
+const shape1k = shape('writes-1k', 'one flow from domain to domain, written in pieces of 1 KiB', [
+  '-l',
+  `${WRITE_BYTES}`,
+]);
+const writes1k: BenchCase = {
+  ...shape1k,
+  contenders: [...shape1k.contenders, loopback(NODE, WRITE_BYTES)],
+  ratios: [...shape1k.ratios, ['bitsPerSecond', SOFTWARE, NODE], ['bitsPerSecond', OFFLOAD, NODE]],
+};
+
+function domains(mode: 'ping-pong' | 'connections'): Contender['run'] {
+  return async ({ seconds, warmUpSeconds }) =>
+    JSON.parse(await runNode(DOMAINS, [], [mode, `${seconds}`, `${warmUpSeconds}`])) as Figures;
+}
+
+const latency: BenchCase = {
+  name: 'latency',
+  title: 'one byte to and fro, from domain to domain; the kernel with an end on each of two CPUs',
+  metrics: [
+    { key: 'p50Us', title: 'p50', per: 1, unit: 'us', digits: 1 },
+    { key: 'p99Us', title: 'p99', per: 1, unit: 'us', digits: 1 },
+    { key: 'meanUs', title: 'mean', per: 1, unit: 'us', digits: 1 },
+    { key: 'roundTripsPerSecond', title: 'rate [1/s]', ...PLAIN },
+    { key: 'p99OverP50', title: 'p99/p50', per: 1, unit: '', digits: 1 },
+  ],
+  contenders: [{ name: QANAT, run: domains('ping-pong') }, vethPingPong(VETH)],
+  ratios: [['p50Us', QANAT, VETH]],
+  goals: [
+    { metric: 'p50Us', of: QANAT, to: VETH, atMost: 1 },
+    { metric: 'p99OverP50', of: QANAT, atMost: 3 },
+  ],
+  inQuickSet: true,
+};
+
+const connections: BenchCase = {
+  name: 'connections',
+  title: 'from domain to domain: connections opened, used for a byte each way, and closed; 64 at once',
+  metrics: [
+    { key: 'connectionsPerSecond', title: 'connections [1/s]', ...PLAIN },
+    { key: 'usPerConnection', title: 'each', ...MICROSECONDS },
+  ],
+  contenders: [
+    { name: QANAT, run: domains('connections') },
+    {
+      name: NODE,
+      run: async ({ seconds, warmUpSeconds }) =>
+        JSON.parse(await runNode(LOOPBACK_CONNECTIONS, [], [`${seconds}`, `${warmUpSeconds}`])) as Figures,
+    },
+  ],
+  ratios: [['connectionsPerSecond', QANAT, NODE]],
+  goals: [{ metric: 'connectionsPerSecond', of: QANAT, atLeast: 20_000 }],
+  inQuickSet: true,
+};
+
+const stability: BenchCase = {
+  name: 'stability',
+  title: 'five minutes at full speed: gaps, variation of 1 s intervals, growth of the heap (--seconds for less)',
+  metrics: [
+    GOODPUT,
+    { key: 'variationPercent', title: 'variation', per: 1, unit: '%', digits: 1 },
+    { key: 'longestGapMs', title: 'longest gap', per: 1, unit: 'ms', digits: 0 },
+    { key: 'heapGrowthMb', title: 'heap growth', per: 1, unit: 'MB', digits: 2 },
+    { key: 'scavenges', title: 'scavenges', ...PLAIN },
+    { key: 'retransmits', title: 'retransmits', ...PLAIN },
+  ],
+  contenders: [iperf(SOFTWARE, 'off'), iperf(OFFLOAD, 'on')],
+  ratios: [],
+  goals: [SOFTWARE, OFFLOAD].flatMap((of) => [
+    { metric: 'longestGapMs', of, atMost: 0 },
+    { metric: 'variationPercent', of, atMost: 10 },
+  ]),
+  runs: 1,
+  seconds: 300,
+  inQuickSet: false,
+};
+
+const flowLog: BenchCase = {
+  name: 'flow-log',
+  title: "what the flow log costs: one flow, MTU 1500, the sender's log off and on",
+  metrics: [GOODPUT],
+  contenders: [iperf('log off', 'off'), iperfLogged('log on', 'off')],
+  ratios: [['bitsPerSecond', 'log on', 'log off']],
+  goals: [],
+  runs: 10,
+  seconds: 3,
+  inQuickSet: false,
+};
+
+export const DOMAIN_CASES: readonly BenchCase[] = [
+  bulkSoftware,
+  bulkOffload,
+  ...[2, 4, 16].map((flows) => shape(`flows-${flows}`, `${flows} flows from domain to domain`, ['-P', `${flows}`])),
+  shape('bidirectional', 'one flow each way between two domains, both directions summed', ['--bidir']),
+  writes1k,
+  latency,
+  connections,
+  flowLog,
+  stability,
+];

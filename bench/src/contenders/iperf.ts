@@ -1,0 +1,144 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Contender, Figures } from '../case.ts';
+import { runNodeMeasured } from '../child.ts';
+import { onCleanup } from '../cleanup.ts';
+import { type GcSummary, splitGcTrace } from '../gc-trace.ts';
+import { longestGap, type Progress, rateAfter, variation } from '../statistics.ts';
+
+const IPERF = new URL('../../../examples/iperf/dist/main.js', import.meta.url);
+/** The receiver's samples. */
+const SPAN_SECONDS = 0.1;
+/** `--trace-gc` for all threads. As an option of the command line it would be handed to workers, which refuse it. */
+export const TRACE_GC = [
+  '--import',
+  "data:text/javascript,import v8 from 'node:v8'; v8.setFlagsFromString('--trace-gc');",
+];
+
+/** The part of iperf's document that is read here. */
+interface IperfDocument {
+  readonly end: {
+    readonly sum_sent: { readonly retransmits: number; readonly bytes: number };
+    readonly sum_received: { readonly bits_per_second: number; readonly bytes: number };
+  };
+  readonly qanat: {
+    readonly bridge: readonly { readonly queue_drops: number }[];
+    readonly server_intervals: readonly { readonly sum: Progress }[];
+    readonly domains: readonly { readonly name: string; readonly hypercalls: number; readonly sleeps: number }[];
+  };
+}
+
+export interface IperfRun {
+  /** Spans of 100 ms as the server saw them: what it received, and sent. */
+  readonly spans: readonly Progress[];
+  /** The whole run, slow start and compilation included. */
+  readonly bitsPerSecond: number;
+  readonly retransmits: number;
+  readonly bridgeDrops: number;
+  readonly gc: GcSummary;
+  /** User and system time of all threads, from the start of the process. */
+  readonly cpuSeconds: number;
+}
+
+/**
+ * One run of examples/iperf.
+ * @param gcWarmUpMs collections before this age of a thread are not counted.
+ * @throws Error when it fails.
+ */
+export async function runIperf(seconds: number, args: readonly string[], gcWarmUpMs: number): Promise<IperfRun> {
+  const all = ['--json', '-i', `${SPAN_SECONDS}`, '-t', `${seconds}`, ...args];
+  const { stdout, cpuSeconds } = await runNodeMeasured(IPERF, TRACE_GC, all);
+  const { summary: gc, rest } = splitGcTrace(stdout, gcWarmUpMs);
+  const { end, qanat } = JSON.parse(rest) as IperfDocument;
+  return {
+    spans: qanat.server_intervals.map(({ sum }) => sum),
+    bitsPerSecond: end.sum_received.bits_per_second,
+    retransmits: end.sum_sent.retransmits,
+    bridgeDrops: qanat.bridge.reduce((drops, port) => drops + port.queue_drops, 0),
+    gc,
+    cpuSeconds,
+  };
+}
+
+/** Longest time without progress, in seconds; what is sampled is looked at every 100 ms. */
+export function longestGapSeconds({ spans }: IperfRun): number {
+  return longestGap(spans, SPAN_SECONDS);
+}
+
+/** Whether this iperf has an option. */
+function hasOption(option: string): boolean {
+  help ??= execFileSync(process.execPath, [fileURLToPath(IPERF), '--help'], { encoding: 'utf8' });
+  return new RegExp(`${option}\\b`).test(help);
+}
+let help: string | undefined;
+
+/**
+ * Two domains and Dom0 in three threads.
+ * @param offloads `on` as iperf has them by default, `off` every checksum in software and no segment above the MTU.
+ * @param args further arguments of iperf.
+ */
+export function iperf(name: string, offloads: 'on' | 'off', args: readonly string[] = []): Contender {
+  return {
+    name,
+    missing: () => (offloads === 'off' || hasOption('--no-offload') ? undefined : 'this iperf has no offloads'),
+    run: async ({ seconds, warmUpSeconds }) => {
+      const off = offloads === 'off' && hasOption('--no-offload') ? ['--no-offload'] : [];
+      const run = await runIperf(seconds + warmUpSeconds, [...off, ...args], warmUpSeconds * 1000);
+      return iperfFigures(run, warmUpSeconds);
+    },
+  };
+}
+
+/** The same with the sender's flow logged; the text that is made of the log afterwards goes nowhere. */
+export function iperfLogged(name: string, offloads: 'on' | 'off'): Contender {
+  return {
+    name,
+    run: async (span) => {
+      const directory = mkdtempSync(join(tmpdir(), 'qanat-bench-'));
+      const remove = onCleanup(() => rmSync(directory, { recursive: true }));
+      try {
+        const path = join(directory, 'nowhere.log');
+        symlinkSync('/dev/null', path);
+        return await iperf(name, offloads, ['--flow-log', path]).run(span);
+      } finally {
+        remove();
+      }
+    },
+  };
+}
+
+/** @param warmUpSeconds at the start of the run, left out of rates. */
+export function iperfFigures(run: IperfRun, warmUpSeconds: number): Figures {
+  const bytes = run.spans.reduce((sum, span) => sum + span.bytes, 0);
+  const seconds = wholeSeconds(run.spans, warmUpSeconds);
+  return {
+    bitsPerSecond: rateAfter(run.spans, warmUpSeconds) * 8,
+    // Compilation included: the whole process over the whole run.
+    cpuNsPerByte: (run.cpuSeconds * 1e9) / bytes,
+    longestGapMs: longestGapSeconds(run) * 1000,
+    variationPercent: variation(seconds) * 100,
+    retransmits: run.retransmits,
+    bridgeDrops: run.bridgeDrops,
+    scavenges: run.gc.others.scavenges,
+    heapGrowthMb: run.gc.others.heapGrowthMb,
+  };
+}
+
+/** Bytes of each whole second after the warm-up. */
+function wholeSeconds(spans: readonly Progress[], warmUpSeconds: number): number[] {
+  const rates: number[] = [];
+  let [age, seconds, bytes] = [0, 0, 0];
+  for (const span of spans) {
+    age += span.seconds;
+    if (age - span.seconds < warmUpSeconds) continue;
+    seconds += span.seconds;
+    bytes += span.bytes;
+    if (seconds < 1 - SPAN_SECONDS / 2) continue;
+    rates.push(bytes / seconds);
+    [seconds, bytes] = [0, 0];
+  }
+  return rates;
+}
