@@ -89,14 +89,15 @@ const connections: Measure = ({ clock, loop }, stack, { seconds, warmUpSeconds, 
       flow.close();
     };
     flow.onEnd = () => {
-      finished++;
+      // The first goes alone, until ARP knows the way.
+      if (++finished === 1) for (let i = 1; i < CONCURRENT; i++) next();
       next();
     };
     flow.onClose = (error) => {
       if (error !== undefined) throw error;
     };
   };
-  for (let i = 0; i < CONCURRENT; i++) next();
+  next();
   const startUs = clock.now() + warmUpSeconds * 1e6;
   let before = 0;
   loop.timers.arm(new Timer(() => (before = finished)), startUs);

@@ -4,6 +4,7 @@ import { SERVER_IP, TwoStacks } from './two-stacks.ts';
 
 const PORT = 5001;
 const BUFFER_BYTES = 1 << 20;
+const HANDSHAKES = 100;
 
 export interface PipeBulkOptions {
   readonly seconds: number;
@@ -70,7 +71,7 @@ export interface EstablishOptions {
   readonly onFlow?: (flow: Flow) => void;
 }
 
-/** Opens so many connections, over listeners of as many ports as are needed, some hundred handshakes at a time. */
+/** Opens so many connections, over listeners of as many ports as are needed, fewer handshakes at a time than the pipe holds frames. */
 export function establish(net: TwoStacks, count: number, options: EstablishOptions = {}): Flow[] {
   const { firstPort = 10_000, onFlow } = options;
   const perPort = 20_000;
@@ -83,7 +84,7 @@ export function establish(net: TwoStacks, count: number, options: EstablishOptio
   const ports = Math.ceil(count / perPort);
   for (let i = 0; i < ports; i++) net.server.listen({ port: firstPort + i, backlog: 4096, onFlow: accept });
   while (flows.length < count) {
-    const batch = Math.min(256, count - flows.length);
+    const batch = Math.min(HANDSHAKES, count - flows.length);
     for (let i = 0; i < batch; i++) {
       flows.push(net.client.connect({ host: SERVER_IP, port: firstPort + Math.floor(flows.length / perPort) }));
     }

@@ -2,7 +2,7 @@ import { seededRandom } from '@qanat/clock';
 import type { Flow } from '@qanat/stack';
 import type { Figures } from '../case.ts';
 import { establish } from './bulk.ts';
-import { SERVER_IP, TwoStacks } from './two-stacks.ts';
+import { TwoStacks } from './two-stacks.ts';
 
 /** One byte to and fro, each time on a connection taken by chance among many: demultiplexing, timers, cache misses. */
 export function pipeGrowth(seconds: number, warmUpSeconds: number, connections: number): Figures {

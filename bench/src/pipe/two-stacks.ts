@@ -51,6 +51,14 @@ export class TwoStacks {
     this.server = host(this.serverPages, 2);
     this.client.addInterface(left, { address: `${CLIENT_IP}/24` });
     this.server.addInterface(right, { address: `${SERVER_IP}/24` });
+    this.#resolve();
+  }
+
+  /** Both know the other's MAC before anything is measured: of many first packets ARP keeps only some. */
+  #resolve(): void {
+    let refused = false;
+    this.client.connect({ host: SERVER_IP, port: 9 }).onClose = () => (refused = true);
+    this.until(() => refused, 5, 'an answer');
   }
 
   /** One turn: what is due at the time that it begins. @returns that time in microseconds. */
