@@ -87,6 +87,7 @@ function domain(
     seed: options.seed,
     verify: options.verify,
     flowLogRecords: options.flowLog === undefined ? 0 : FLOW_LOG_RECORDS,
+    netfront: { checksumOffload: options.checksumOffload, gso: options.gso },
     tcp: {
       congestion: options.congestion,
       noDelay: options.noDelay,

@@ -40,6 +40,10 @@ export interface IperfOptions {
   readonly rate: number;
   readonly seed: number;
   readonly machine: MachineKind;
+  /** Transport checksums are left to whom it concerns: frames between domains go without. */
+  readonly checksumOffload: boolean;
+  /** TCP sends up to 64 KB as one packet. */
+  readonly gso: boolean;
   readonly verify: boolean;
   readonly audit: boolean;
   readonly flowLog: string | undefined;
@@ -114,6 +118,9 @@ function createCommand(): Command {
     .option('--rate <n[KMG]>', 'bits per second that the link carries, each way (virtual: 1G if not given)')
     .option('--seed <n>', 'seed of all chance: the same seed on virtual time gives the same trace', '1')
     .option('--machine <kind>', 'virtual CPUs: threads, cooperative or virtual (time)', 'threads')
+    .option('--no-gso', 'no segmentation offload: every packet fits the MTU')
+    .option('--no-csum-offload', 'checksums are computed and verified (no segmentation offload either)')
+    .option('--no-offload', 'both')
     .option('--verify', 'check every byte that arrives against its pattern')
     .option('--audit', 'check for lost wake-ups at every sleep of a domain')
     .option('--flow-log <file.log>', "write the sender's flow in the 2013 text format")
@@ -153,6 +160,9 @@ interface RawOptions {
   readonly rate?: string;
   readonly seed: string;
   readonly machine: string;
+  readonly gso: boolean;
+  readonly csumOffload: boolean;
+  readonly offload: boolean;
   readonly verify?: boolean;
   readonly audit?: boolean;
   readonly flowLog?: string;
@@ -198,6 +208,8 @@ function check(raw: RawOptions, given: (name: string) => boolean): IperfOptions 
     rate: raw.rate === undefined ? 0 : rate('--rate', raw.rate),
     seed: integer('--seed', raw.seed, 0, MAX_UINT32),
     machine,
+    checksumOffload: raw.offload && raw.csumOffload,
+    gso: raw.offload && raw.csumOffload && raw.gso,
     verify: raw.verify ?? false,
     audit: raw.audit ?? false,
     flowLog: raw.flowLog === undefined ? undefined : flowLogFile(raw.flowLog),

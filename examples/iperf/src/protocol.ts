@@ -33,6 +33,21 @@ export interface TrafficArgs {
   /** Records that a flow log may hold, 0 for no flow log. */
   readonly flowLogRecords: number;
   readonly tcp: TrafficTcp;
+  readonly netfront: TrafficNetfront;
+}
+
+/** Offloads that the frontends shall agree on with their backend. */
+export interface TrafficNetfront {
+  readonly checksumOffload: boolean;
+  readonly gso: boolean;
+}
+
+/** What the frontends of a domain did with offloads, in packets. */
+export interface OffloadCounts {
+  readonly blankChecksumsSent: number;
+  readonly blankChecksumsReceived: number;
+  readonly gsoSent: number;
+  readonly gsoReceived: number;
 }
 
 export interface TrafficTcp {
@@ -102,6 +117,7 @@ export type DomainMessage =
       readonly streams: readonly StreamEnd[];
       /** How often the stack found no room in the transmit ring. */
       readonly ringFullWaits: number;
+      readonly offload: OffloadCounts;
       /** Share of the time since the flows were up that the virtual CPU was not blocked. */
       readonly busyShare: number;
     };

@@ -1,6 +1,6 @@
 /** One document in the schema of iperf3 (3.16); what only this machine knows stands under `qanat`. */
 import { VERSION } from './options.ts';
-import type { StreamEnd, StreamSample } from './protocol.ts';
+import type { OffloadCounts, StreamEnd, StreamSample } from './protocol.ts';
 import { bitsPerSecond, faults, type IperfResult, pairEnds, type Sum, sum } from './result.ts';
 
 const TCP_IP_HEADER_BYTES = 40;
@@ -159,6 +159,16 @@ function spanOf(span: { startUs: number; endUs: number; bytes: number }): object
   };
 }
 
+/** What a domain's frontends did with offloads, in packets. */
+function offloadOf(counts: OffloadCounts): object {
+  return {
+    blank_checksums_sent: counts.blankChecksumsSent,
+    blank_checksums_received: counts.blankChecksumsReceived,
+    gso_sent: counts.gsoSent,
+    gso_received: counts.gsoReceived,
+  };
+}
+
 function qanatOf(result: IperfResult): object {
   const { options } = result;
   const pairs = pairEnds(result);
@@ -169,6 +179,7 @@ function qanatOf(result: IperfResult): object {
     txqueuelen: options.txqueuelen,
     seed: options.seed,
     link: { delay_us: options.delayUs, loss: options.loss, rate_bits_per_second: options.rate },
+    offload: { checksum: options.checksumOffload, gso: options.gso },
     interrupted: result.interrupted,
     streams: pairs.map(({ plan, sender, receiver }) => ({
       socket: plan.id,
@@ -195,6 +206,7 @@ function qanatOf(result: IperfResult): object {
       events: domain.events,
       spurious_wakes: domain.spuriousWakes,
       ring_full_waits: domain.ringFullWaits,
+      ...(domain.offload === undefined ? {} : { offload: offloadOf(domain.offload) }),
     })),
     bridge: result.bridge.map((port) => ({
       port: port.port,

@@ -1,6 +1,6 @@
 /** What a run found: filled while it runs, read by the reports. */
 import type { IperfOptions } from './options.ts';
-import type { ConnectedStream, StreamEnd, StreamPlan, StreamSample } from './protocol.ts';
+import type { ConnectedStream, OffloadCounts, StreamEnd, StreamPlan, StreamSample } from './protocol.ts';
 
 export interface DomainCounters {
   readonly name: string;
@@ -12,6 +12,8 @@ export interface DomainCounters {
   readonly events: number;
   readonly spuriousWakes: number;
   readonly ringFullWaits: number;
+  /** None for Dom0. */
+  readonly offload: OffloadCounts | undefined;
 }
 
 export interface BridgePortCounters {

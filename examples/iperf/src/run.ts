@@ -6,7 +6,7 @@ import { BRIDGE, planMachine } from './machine-plan.ts';
 import type { IperfOptions } from './options.ts';
 import { ProcessOutput, type RunOutput } from './output.ts';
 import { flowLogPath, OutputFile } from './output-file.ts';
-import { type DomainMessage, type DomainRole, planStreams, type StreamPlan } from './protocol.ts';
+import { type DomainMessage, type DomainRole, type OffloadCounts, planStreams, type StreamPlan } from './protocol.ts';
 import { jsonFailure, jsonReport } from './report-json.ts';
 import { liveLine, TextReport } from './report-text.ts';
 import { emptyResult, faults, type IperfResult } from './result.ts';
@@ -211,6 +211,7 @@ export class IperfRun {
       client: client.ringFullWaits,
       server: server.ringFullWaits,
     };
+    const offloads: Readonly<Record<string, OffloadCounts>> = { client: client.offload, server: server.offload };
     const domids = new Map([...this.#domains.values()].map(({ name, domid }) => [name, domid]));
     result.domains = [...machine.stats()].map(([name, stats]) => ({
       name,
@@ -222,6 +223,7 @@ export class IperfRun {
       events: stats.events,
       spuriousWakes: stats.spuriousWakes,
       ringFullWaits: ringFullWaits[name] ?? 0,
+      offload: offloads[name],
     }));
   }
 

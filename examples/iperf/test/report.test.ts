@@ -74,6 +74,7 @@ function result(args: string): IperfResult {
     events: 400,
     spuriousWakes: 2,
     ringFullWaits: domid,
+    offload: undefined,
   }));
   found.bridge = [{ port: 'vif1.0', forwarded: 700_000, queueDrops: 12, impairmentDrops: 0 }];
   found.cpu = { client: 80, server: 60, systemShare: 0.25 };

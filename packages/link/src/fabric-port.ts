@@ -1,10 +1,11 @@
-import type { Memory, Packet } from '@qanat/bytes';
+import { type Memory, PACKET_CSUM_BLANK, PACKET_DATA_VALIDATED, type Packet } from '@qanat/bytes';
 import { Timer } from '@qanat/clock';
 import { ETH_HEADER_BYTES } from '@qanat/ethernet';
 import { DelayQueue } from './delay-queue.ts';
 import type { Fabric } from './fabric.ts';
 import type { Impairment } from './impairment.ts';
-import { type Netif, type NetifUp, NO_OFFLOAD, type Offload } from './netif.ts';
+import type { Netif, NetifUp, Offload } from './netif.ts';
+import { finishChecksum } from './offload-software.ts';
 
 /** What has passed a port of a link, as its host sees it, and what was dropped on the way. */
 export interface PortCounters {
@@ -38,7 +39,7 @@ export class FabricPort implements Netif {
   readonly mac: Uint8Array;
   readonly mtu: number;
   readonly memory: Memory;
-  readonly offload: Offload = NO_OFFLOAD;
+  readonly offload: Offload;
   readonly counters: PortCounters = {
     txFrames: 0,
     txBytes: 0,
@@ -76,6 +77,7 @@ export class FabricPort implements Netif {
     this.name = options.name;
     this.mac = options.mac;
     this.mtu = fabric.mtu;
+    this.offload = fabric.offload;
     this.memory = fabric.memory;
     this.impairment = options.impairment;
     this.#ringFrames = options.ringFrames;
@@ -164,9 +166,12 @@ export class FabricPort implements Netif {
       return;
     }
     if (this.#delayed !== undefined) {
-      this.#acceptImpaired(this.#delayed, packet, nowUs);
+      if (packet.flags & PACKET_CSUM_BLANK) this.#lower(this.#delayed, packet, nowUs);
+      else this.#acceptImpaired(this.#delayed, packet, nowUs);
       return;
     }
+    // A blank checksum stands for data that nobody could harm.
+    if (packet.flags & PACKET_CSUM_BLANK) packet.flags |= PACKET_DATA_VALIDATED;
     const capacity = this.#queue.length;
     if (this.#queueLength === capacity) {
       this.counters.rxDrops++;
@@ -176,6 +181,37 @@ export class FabricPort implements Netif {
     const tail = this.#queueHead + this.#queueLength++;
     this.#queue[tail < capacity ? tail : tail - capacity] = packet.token;
     this.#armFor(nowUs);
+  }
+
+  /** Makes what a cable carries of a frame with a blank checksum. What cannot be is dropped. */
+  #lower(delayed: DelayQueue, packet: Packet, nowUs: number): void {
+    const { gsoSize } = packet;
+    packet.flags = 0;
+    packet.gsoSize = 0;
+    if (gsoSize === 0) {
+      if (finishChecksum(this.memory, packet.addr, packet.len)) {
+        this.#acceptImpaired(delayed, packet, nowUs);
+        return;
+      }
+      this.counters.rxDrops++;
+    } else {
+      const { segmenter, memory } = this.#fabric;
+      if (!segmenter.begin(packet.addr, packet.len, gsoSize, ETH_HEADER_BYTES, false)) this.counters.rxDrops++;
+      else {
+        while (segmenter.next()) {
+          const part = this.takeCopyBuffer();
+          if (part === null) {
+            this.counters.rxDrops++;
+            break;
+          }
+          part.set(part.addr, segmenter.len);
+          memory.kernel.copy(part.addr, segmenter.addr, segmenter.len);
+          this.#fabric.pool.queue(part);
+          this.#acceptImpaired(delayed, part, nowUs);
+        }
+      }
+    }
+    this.#fabric.giveBack(packet);
   }
 
   #acceptImpaired(delayed: DelayQueue, packet: Packet, nowUs: number): void {

@@ -2,6 +2,8 @@ import type { Memory, Packet, PageAllocator } from '@qanat/bytes';
 import type { Clock, TimerQueue } from '@qanat/clock';
 import type { FabricPort } from './fabric-port.ts';
 import { FramePool } from './frame-pool.ts';
+import type { Offload } from './netif.ts';
+import { TcpSegmenter } from './offload-software.ts';
 
 /** What a link made of software lives on. */
 export interface FabricOptions {
@@ -14,12 +16,19 @@ export interface FabricOptions {
   readonly timers: TimerQueue;
   /** Largest IP packet in bytes, 68 to 65535. Default 1500. */
   readonly mtu?: number;
+  /**
+   * Offloads of every port: frames with blank checksums, and super-segments of TCP over IPv4, pass as they are; where a
+   * link is impaired, it carries what a cable would. `gso` needs `checksum`, and buffers of 64 KB. Default none.
+   */
+  readonly offload?: { readonly checksum?: boolean; readonly gso?: boolean };
 }
 
 /** RFC 791: every internet module must take 68 bytes without fragmentation. */
 const MIN_MTU = 68;
 const MAX_MTU = 65_535;
 const DEFAULT_MTU = 1500;
+/** Largest super-segment: with an Ethernet header its length has 16 bits, as in a Xen ring. */
+const GSO_MAX_BYTES = 65_520;
 
 /** What joins ports: it owns their buffers and decides who gets a frame. */
 export abstract class Fabric {
@@ -27,6 +36,8 @@ export abstract class Fabric {
   readonly clock: Clock;
   readonly timers: TimerQueue;
   readonly mtu: number;
+  readonly offload: Offload;
+  readonly segmenter: TcpSegmenter;
   readonly pool: FramePool;
   readonly ports: FabricPort[] = [];
   /** Ports whose `allocate` failed and that still wait for room. */
@@ -46,7 +57,12 @@ export abstract class Fabric {
     this.clock = options.clock;
     this.timers = options.timers;
     this.mtu = mtu;
-    this.pool = new FramePool(options.memory, options.pages, mtu, buffers + copies);
+    const { checksum = false, gso = false } = options.offload ?? {};
+    if (gso && !checksum) throw new RangeError('gso without checksum: super-segments have no checksum of their own');
+    this.offload = { txChecksum: checksum, gsoMaxBytes: gso ? GSO_MAX_BYTES : 0 };
+    this.segmenter = new TcpSegmenter(options.memory);
+    const packetBytes = Math.max(mtu, this.offload.gsoMaxBytes);
+    this.pool = new FramePool(options.memory, options.pages, packetBytes, buffers + copies);
   }
 
   /** Takes over a queued frame of `from`: hands it to a port's `accept`, or gives it back. */
@@ -72,6 +88,7 @@ export abstract class Fabric {
     if (copy === null) return null;
     copy.set(copy.addr, packet.len);
     copy.flags = packet.flags;
+    copy.gsoSize = packet.gsoSize;
     this.memory.kernel.copy(copy.addr, packet.addr, packet.len);
     this.pool.queue(copy);
     return copy;

@@ -4,7 +4,10 @@ import type { Memory, Packet } from '@qanat/bytes';
 export interface Offload {
   /** The stack may leave the transport checksum blank (PACKET_CSUM_BLANK). */
   readonly txChecksum: boolean;
-  /** Largest TCP super-segment the device takes (GSO), 0 for none. */
+  /**
+   * Largest TCP super-segment the device takes (GSO) as an IP packet in bytes, 0 for none. It is longer than the MTU, has
+   * `gsoSize` set, a blank checksum, and headers that are right for the whole.
+   */
   readonly gsoMaxBytes: number;
 }
 

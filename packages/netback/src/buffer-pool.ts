@@ -21,6 +21,8 @@ export class BufferPool {
   readonly length: Int32Array;
   /** NETTXF_* flags of the packet that begins at a block. */
   readonly flags: Uint16Array;
+  /** Payload of each segment of the super-segment that begins at a block, else 0. */
+  readonly gsoSize: Uint16Array;
   /** Next block of a chain, or NO_BLOCK. */
   readonly next: Int32Array;
   readonly limitBlocks: number;
@@ -41,6 +43,7 @@ export class BufferPool {
     this.#slabs = new Int32Array(slabs);
     this.length = new Int32Array(this.limitBlocks);
     this.flags = new Uint16Array(this.limitBlocks);
+    this.gsoSize = new Uint16Array(this.limitBlocks);
     this.next = new Int32Array(this.limitBlocks).fill(NO_BLOCK);
   }
 
@@ -71,6 +74,7 @@ export class BufferPool {
     this.next[tail] = NO_BLOCK;
     this.length[head] = bytes;
     this.flags[head] = 0;
+    this.gsoSize[head] = 0;
     return head;
   }
 
@@ -87,9 +91,19 @@ export class BufferPool {
     this.#freeCount += blocks;
   }
 
+  /** Copies `bytes` bytes at `addr` into packet `to`, which is as long. */
+  copyFrom(to: number, addr: number, bytes: number): void {
+    for (let left = bytes; left > 0; left -= BLOCK_BYTES) {
+      this.memory.kernel.copy(this.addrOf(to), addr, Math.min(left, BLOCK_BYTES));
+      addr += BLOCK_BYTES;
+      to = this.next[to]!;
+    }
+  }
+
   /** Copies bytes and flags of packet `from` into packet `to`, which is as long. */
   copy(to: number, from: number): void {
     this.flags[to] = this.flags[from]!;
+    this.gsoSize[to] = this.gsoSize[from]!;
     let left = this.length[from]!;
     for (; left > 0; left -= BLOCK_BYTES) {
       this.memory.kernel.copy(this.addrOf(to), this.addrOf(from), Math.min(left, BLOCK_BYTES));

@@ -1,6 +1,6 @@
 import { type Memory, Packet, type PageAllocator } from '@qanat/bytes';
-import { type PcapngOptions, PcapngWriter } from '@qanat/link';
-import type { Hypercalls } from '@qanat/xen';
+import { finishChecksum, type PcapngOptions, PcapngWriter } from '@qanat/link';
+import { type Hypercalls, NETTXF_CSUM_BLANK } from '@qanat/xen';
 import type { BridgeTap } from './bridge.ts';
 import type { Frame } from './frame.ts';
 import { copyFrameHead } from './frame-copy.ts';
@@ -11,7 +11,7 @@ const BUFFER_PAGES = 16;
 
 /**
  * Captures what passes a bridge: every frame once, where it comes in, with the time of that pass. The port is an
- * interface of the capture. It costs a copy per frame; without it, a bridge pays one branch.
+ * interface of the capture. Blank checksums are filled in; super-segments stay whole. It costs a copy per frame; without it, a bridge pays one branch.
  */
 export class Capture implements BridgeTap {
   readonly writer: PcapngWriter;
@@ -46,6 +46,7 @@ export class Capture implements BridgeTap {
       this.#interfaces.set(port, iface);
     }
     if (!copyFrameHead(this.#hypercalls, frame, this.#addr, frame.len)) return;
+    if (frame.flags & NETTXF_CSUM_BLANK) finishChecksum(this.#memory, this.#addr, frame.len);
     this.#packet.set(this.#addr, frame.len);
     this.writer.packet(iface, nowUs, this.#memory, this.#packet);
   }

@@ -12,6 +12,10 @@ export interface NetbackConfig {
   readonly macEntries: number;
   /** Most ports of one bridge. */
   readonly bridgePorts: number;
+  /** Frontends may send, and are given, frames with the transport checksum blank. */
+  readonly checksumOffload: boolean;
+  /** Frontends may send, and are given, super-segments of TCP over IPv4. It needs `checksumOffload`. */
+  readonly gso: boolean;
 }
 
 export const DEFAULT_NETBACK_CONFIG: NetbackConfig = {
@@ -21,6 +25,8 @@ export const DEFAULT_NETBACK_CONFIG: NetbackConfig = {
   macAgingS: 300, // IEEE 802.1Q table 8-6
   macEntries: 1024,
   bridgePorts: 1024, // BR_MAX_PORTS, Linux
+  checksumOffload: true, // as Linux's netback
+  gso: true,
 };
 
 /** Where a frame begins in the receiver's first page, so that the IP header behind Ethernet's is 4-aligned. */

@@ -13,4 +13,6 @@ export class Frame {
   len = 0;
   /** NETTXF_csum_blank and NETTXF_data_validated, as the sender set them. */
   flags = 0;
+  /** Payload of each segment of a super-segment, else 0. */
+  gsoSize = 0;
 }

@@ -6,9 +6,16 @@ export interface FrontendNodes {
   readonly rxRingRef: number;
   readonly eventChannel: number;
   readonly scatterGather: boolean;
+  /** It takes frames with blank checksums. */
+  readonly checksum: boolean;
+  /** It takes super-segments of TCP over IPv4. */
+  readonly gso: boolean;
 }
 
-const KEYS = ['tx-ring-ref', 'rx-ring-ref', 'event-channel', 'request-rx-copy', 'feature-sg', 'feature-rx-notify'];
+const KEYS = [
+  ...['tx-ring-ref', 'rx-ring-ref', 'event-channel', 'request-rx-copy', 'feature-sg', 'feature-rx-notify'],
+  ...['feature-no-csum-offload', 'feature-gso-tcpv4'],
+];
 
 /** Reads the nodes of a frontend's directory. Errors are the frontend's fault: it left out what must be there. */
 export function readFrontend(
@@ -23,7 +30,7 @@ export function readFrontend(
         cb(error);
         return;
       }
-      const [txRef, rxRef, channel, rxCopy, sg, rxNotify] = values;
+      const [txRef, rxRef, channel, rxCopy, sg, rxNotify, noCsum, gso] = values;
       const txRingRef = readInteger(txRef);
       const rxRingRef = readInteger(rxRef);
       const eventChannel = readInteger(channel);
@@ -34,7 +41,16 @@ export function readFrontend(
       } else if (rxNotify !== '1') {
         cb(new Error(`${path}: the frontend does not tell of pages it posts (feature-rx-notify)`));
       } else {
-        cb(undefined, { txRingRef, rxRingRef, eventChannel, scatterGather: sg === '1' });
+        const scatterGather = sg === '1';
+        const checksum = noCsum !== '1';
+        cb(undefined, {
+          txRingRef,
+          rxRingRef,
+          eventChannel,
+          scatterGather,
+          checksum,
+          gso: scatterGather && checksum && gso === '1',
+        });
       }
     },
   );

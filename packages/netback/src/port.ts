@@ -1,9 +1,11 @@
+import type { Memory } from '@qanat/bytes';
 import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
-import { DelayQueue, type Impairment } from '@qanat/link';
-import { type Hypercalls, NETIF_RSP_ERROR, NETIF_RSP_OKAY, NETIF_RX_RING_ENTRIES } from '@qanat/xen';
+import { ETH_HEADER_BYTES } from '@qanat/ethernet';
+import { DelayQueue, finishChecksum, type Impairment, type TcpSegmenter } from '@qanat/link';
+import { type Hypercalls, NETIF_RSP_ERROR, NETIF_RSP_OKAY, NETIF_RX_RING_ENTRIES, NETTXF_CSUM_BLANK } from '@qanat/xen';
 import { BufferPool, NO_BLOCK } from './buffer-pool.ts';
 import type { Frame } from './frame.ts';
-import { copyFrameIn } from './frame-copy.ts';
+import { copyFrameHead, copyFrameIn } from './frame-copy.ts';
 import { PacketQueue } from './packet-queue.ts';
 import { COPY_BAD_RECEIVER, COPY_BAD_SENDER, COPY_DONE, type RxWriter, rxSlots } from './rx-writer.ts';
 import type { TxReader } from './tx-reader.ts';
@@ -24,8 +26,14 @@ export interface PortCounters {
   queueDrops: number;
   /** Packets lost because the packet buffers ran low. */
   bufferDrops: number;
-  /** Packets lost because the frontend is not connected, or cannot take one of their length. */
+  /** Packets lost because the frontend is not connected, or cannot take what they are. */
   otherDrops: number;
+  /** Of the packets given to it, super-segments. */
+  rxGso: number;
+  /** Checksums that were computed for it, and super-segments that were cut for it, and into how many. */
+  checksums: number;
+  gsoCut: number;
+  gsoSegments: number;
   /** Most packets that waited at once. */
   queueHighWater: number;
   notifications: number;
@@ -38,6 +46,10 @@ export interface PortHost {
   readonly timers: TimerQueue;
   /** A page of Dom0's. */
   readonly scratchAddr: number;
+  readonly memory: Memory;
+  /** Pages of Dom0's in a row, for the longest frame. */
+  readonly stagingAddr: number;
+  readonly segmenter: TcpSegmenter;
   /** Something is unpublished on the port's rings, or it broke: `finish` must follow in this pass. */
   touch(port: Port): void;
   /** Publishes what the ports have that were touched outside of a pass. */
@@ -58,6 +70,10 @@ export interface PortRings {
   readonly eventPort: number;
   /** The frontend takes packets of several slots. */
   readonly scatterGather: boolean;
+  /** The frontend takes blank checksums. */
+  readonly checksum: boolean;
+  /** The frontend takes super-segments. */
+  readonly gso: boolean;
 }
 
 /**
@@ -79,6 +95,10 @@ export class Port {
     queueDrops: 0,
     bufferDrops: 0,
     otherDrops: 0,
+    rxGso: 0,
+    checksums: 0,
+    gsoCut: 0,
+    gsoSegments: 0,
     queueHighWater: 0,
     notifications: 0,
   };
@@ -131,7 +151,9 @@ export class Port {
       this.counters.otherDrops++;
       return NETIF_RSP_OKAY;
     }
-    const slots = rxSlots(frame.len);
+    const { gsoSize } = frame;
+    if ((frame.flags & NETTXF_CSUM_BLANK) !== 0 && !this.#takesBlank(rings, gsoSize)) return this.#lower(frame, nowUs);
+    const slots = rxSlots(frame.len, gsoSize);
     if (slots > 1 && !rings.scatterGather) {
       this.counters.otherDrops++;
       return NETIF_RSP_OKAY;
@@ -139,29 +161,79 @@ export class Port {
     if (this.impairment === undefined && this.queue.size === 0 && rings.rx.hasRoom(slots)) {
       const result = rings.rx.copyFrame(frame);
       if (result === COPY_BAD_SENDER) return NETIF_RSP_ERROR;
-      this.#delivered(result, frame.len);
+      this.#delivered(result, frame.len, gsoSize);
       return NETIF_RSP_OKAY;
     }
     if (rings.rx.fault !== undefined) {
       this.#host.touch(this);
       return NETIF_RSP_OKAY;
     }
-    return this.#take(frame, nowUs);
+    return this.#take(frame, 0, frame.len, nowUs);
   }
 
-  #delivered(result: number, bytes: number): void {
+  /** Whether a frame can go as it is whose checksum is blank. An impaired link carries what a cable would. */
+  #takesBlank(rings: PortRings, gsoSize: number): boolean {
+    return this.impairment === undefined && (gsoSize > 0 ? rings.gso : rings.checksum);
+  }
+
+  /** Does what the frontend, or the link to it, cannot: computes the checksum, cuts a super-segment. */
+  #lower(frame: Frame, nowUs: number): number {
+    const { hypercalls, stagingAddr, segmenter, memory } = this.#host;
+    const { counters } = this;
+    if (!copyFrameHead(hypercalls, frame, stagingAddr, frame.len)) return NETIF_RSP_ERROR;
+    if (frame.gsoSize === 0) {
+      if (finishChecksum(memory, stagingAddr, frame.len)) {
+        counters.checksums++;
+        this.#deliverBytes(stagingAddr, frame.len, 0, nowUs);
+      } else {
+        counters.otherDrops++;
+      }
+      return NETIF_RSP_OKAY;
+    }
+    const blank = this.impairment === undefined && this.rings?.checksum === true;
+    if (!segmenter.begin(stagingAddr, frame.len, frame.gsoSize, ETH_HEADER_BYTES, blank)) {
+      counters.otherDrops++;
+      return NETIF_RSP_OKAY;
+    }
+    counters.gsoCut++;
+    while (segmenter.next()) {
+      counters.gsoSegments++;
+      if (!blank) counters.checksums++;
+      this.#deliverBytes(segmenter.addr, segmenter.len, blank ? NETTXF_CSUM_BLANK : 0, nowUs);
+    }
+    return NETIF_RSP_OKAY;
+  }
+
+  /** As `deliver`, of a frame in Dom0's memory; it is lost where it cannot be taken. */
+  #deliverBytes(addr: number, bytes: number, flags: number, nowUs: number): void {
+    const { rings } = this;
+    if (rings === undefined || this.fault !== undefined) return;
+    const slots = rxSlots(bytes, 0);
+    if (slots > 1 && !rings.scatterGather) {
+      this.counters.otherDrops++;
+    } else if (this.impairment === undefined && this.queue.size === 0 && rings.rx.hasRoom(slots)) {
+      this.#delivered(rings.rx.copyBytes(addr, bytes, flags), bytes, 0);
+    } else if (rings.rx.fault !== undefined) {
+      this.#host.touch(this);
+    } else {
+      this.#take(undefined, addr, bytes, nowUs, flags);
+    }
+  }
+
+  #delivered(result: number, bytes: number, gsoSize: number): void {
     const { counters } = this;
     if (result === COPY_BAD_RECEIVER) {
       counters.rxErrors++;
     } else {
+      if (gsoSize > 0) counters.rxGso++;
       counters.rxPackets++;
       counters.rxBytes += bytes;
     }
     this.#host.touch(this);
   }
 
-  /** Copies a frame into Dom0's buffers, for the impaired link or the queue. */
-  #take(frame: Frame, nowUs: number): number {
+  /** Copies a frame, or without one `bytes` at `addr`, into Dom0's buffers, for the impaired link or the queue. */
+  #take(frame: Frame | undefined, addr: number, bytes: number, nowUs: number, flags = 0): number {
     const { impairment } = this;
     let deliverAtUs = nowUs;
     let duplicateAtUs = NEVER;
@@ -173,19 +245,26 @@ export class Port {
         return NETIF_RSP_OKAY;
       }
     } else {
-      const plan = impairment.plan(nowUs, frame.len);
+      const plan = impairment.plan(nowUs, bytes);
       if (plan.deliverAtUs === NEVER) return NETIF_RSP_OKAY;
       deliverAtUs = plan.deliverAtUs;
       duplicateAtUs = plan.duplicateAtUs;
       corruptBit = plan.corruptBit;
     }
-    const packet = this.#allocate(frame.len);
+    const packet = this.#allocate(bytes);
     if (packet === NO_BLOCK) return NETIF_RSP_OKAY;
     const { pool, hypercalls } = this.#host;
-    pool.flags[packet] = frame.flags;
-    if (!copyFrameIn(hypercalls, frame, pool, packet)) {
-      this.#free(packet);
-      return NETIF_RSP_ERROR;
+    if (frame === undefined) {
+      pool.flags[packet] = flags;
+      pool.copyFrom(packet, addr, bytes);
+    } else {
+      // What a link may corrupt, nobody has validated.
+      pool.flags[packet] = impairment === undefined ? frame.flags : 0;
+      pool.gsoSize[packet] = frame.gsoSize;
+      if (!copyFrameIn(hypercalls, frame, pool, packet)) {
+        this.#free(packet);
+        return NETIF_RSP_ERROR;
+      }
     }
     if (impairment === undefined) {
       this.#enqueue(packet);
@@ -234,11 +313,12 @@ export class Port {
     while (packets < limit && queue.size > 0) {
       const packet = queue.peek();
       const bytes = pool.length[packet]!;
-      if (!rings.rx.hasRoom(rxSlots(bytes))) break;
+      const gsoSize = pool.gsoSize[packet]!;
+      if (!rings.rx.hasRoom(rxSlots(bytes, gsoSize))) break;
       queue.shift();
       const result = rings.rx.copyBuffer(pool, packet);
       if (result === COPY_DONE) this.counters.rxQueued++;
-      this.#delivered(result, bytes);
+      this.#delivered(result, bytes, gsoSize);
       this.#free(packet);
       packets++;
     }
@@ -246,11 +326,18 @@ export class Port {
     return packets;
   }
 
+  /** RX requests that the first packet of the queue takes. */
+  #headSlots(): number {
+    const { pool } = this.#host;
+    const packet = this.queue.peek();
+    return rxSlots(pool.length[packet]!, pool.gsoSize[packet]!);
+  }
+
   /** Whether the head of the queue could be delivered. */
   get canDrain(): boolean {
     const { rings, queue } = this;
     if (rings === undefined || queue.size === 0) return false;
-    return rings.rx.hasRoom(rxSlots(this.#host.pool.length[queue.peek()]!));
+    return rings.rx.hasRoom(this.#headSlots());
   }
 
   /**
@@ -279,7 +366,7 @@ export class Port {
   arm(): boolean {
     const { rings, queue } = this;
     if (rings === undefined) return false;
-    const rxReady = queue.size > 0 && rings.rx.arm(rxSlots(this.#host.pool.length[queue.peek()]!));
+    const rxReady = queue.size > 0 && rings.rx.arm(this.#headSlots());
     return rings.tx.arm() || rxReady;
   }
 
@@ -335,7 +422,7 @@ export class Port {
     const fault = rings.tx.ring.sleepFault();
     if (fault !== undefined) return `${this.name}: tx: ${fault}`;
     if (queue.size === 0) return undefined;
-    const slots = rxSlots(this.#host.pool.length[queue.peek()]!);
+    const slots = this.#headSlots();
     if (rings.rx.isDeaf(slots)) {
       return `${this.name}: ${queue.size} packets wait for ${slots} rx requests, and their coming raises no event`;
     }

@@ -1,5 +1,6 @@
 import type { Kernel } from '@qanat/os';
 import { BackRing, GNTST_OKAY, NETIF_RX_SLOT_BYTES, NETIF_TX_SLOT_BYTES } from '@qanat/xen';
+import type { NetbackConfig } from './config.ts';
 import type { FrontendNodes } from './frontend-nodes.ts';
 import type { PortRings } from './port.ts';
 import { RxWriter } from './rx-writer.ts';
@@ -16,7 +17,14 @@ export class RingMapping {
    * @param onEvent called in the loop for every event of the frontend.
    * @throws Error when a page cannot be mapped, the channel not be bound, or a ring is not in order; then nothing is left.
    */
-  constructor(kernel: Kernel, domid: number, nodes: FrontendNodes, scratchAddr: number, onEvent: () => void) {
+  constructor(
+    kernel: Kernel,
+    domid: number,
+    nodes: FrontendNodes,
+    config: NetbackConfig,
+    scratchAddr: number,
+    onEvent: () => void,
+  ) {
     this.#kernel = kernel;
     const { memory, hypercalls } = kernel;
     try {
@@ -28,10 +36,12 @@ export class RingMapping {
         throw new Error(`event channel ${nodes.eventChannel} cannot be bound (error ${-this.#eventPort})`);
       }
       this.rings = {
-        tx: new TxReader(memory, tx),
+        tx: new TxReader(memory, tx, config.gso && config.checksumOffload),
         rx: new RxWriter(memory, hypercalls, rx, domid, scratchAddr),
         eventPort: this.#eventPort,
         scatterGather: nodes.scatterGather,
+        checksum: nodes.checksum && config.checksumOffload,
+        gso: nodes.gso && config.gso && config.checksumOffload,
       };
       kernel.activations.bind(this.#eventPort, onEvent);
     } catch (error) {

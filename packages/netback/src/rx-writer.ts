@@ -6,10 +6,13 @@ import {
   NETIF_RSP_ERROR,
   NETRXF_CSUM_BLANK,
   NETRXF_DATA_VALIDATED,
+  NETRXF_EXTRA_INFO,
   NETRXF_MORE_DATA,
   NETTXF_CSUM_BLANK,
   NETTXF_DATA_VALIDATED,
   SRING_REQ_EVENT,
+  XEN_NETIF_EXTRA_TYPE_GSO,
+  XEN_NETIF_GSO_TYPE_TCPV4,
 } from '@qanat/xen';
 import { BLOCK_BYTES, type BufferPool } from './buffer-pool.ts';
 import { RX_OFFSET } from './config.ts';
@@ -26,9 +29,10 @@ export type CopyResult = typeof COPY_DONE | typeof COPY_BAD_RECEIVER | typeof CO
 /** Most pages of a frame of 65535 bytes. */
 const MAX_PAGES = 17;
 
-/** @returns the RX requests that a frame of `bytes` takes. */
-export function rxSlots(bytes: number): number {
-  return (RX_OFFSET + bytes + PAGE_SIZE - 1) >>> 12;
+/** @returns the RX requests that a frame of `bytes` takes: its pages, and one for the extra info of a super-segment. */
+export function rxSlots(bytes: number, gsoSize: number): number {
+  const pages = (RX_OFFSET + bytes + PAGE_SIZE - 1) >>> 12;
+  return gsoSize > 0 ? pages + 1 : pages;
 }
 
 /**
@@ -76,11 +80,11 @@ export class RxWriter {
     return posted >= slots;
   }
 
-  /** Copies a frame from its sender's pages into posted ones. The caller has seen `hasRoom(rxSlots(frame.len))`. */
+  /** Copies a frame from its sender's pages into posted ones. The caller has seen `hasRoom`. */
   copyFrame(frame: Frame): CopyResult {
     const i32 = this.#i32;
     const { len } = frame;
-    if (frame.slots === 1 && len <= PAGE_SIZE - RX_OFFSET) {
+    if (frame.slots === 1 && frame.gsoSize === 0 && len <= PAGE_SIZE - RX_OFFSET) {
       const slot = this.ring.slotAddr(this.#cons) >>> 2;
       const id = i32[slot]! & 0xffff;
       const ref = i32[slot + 1]!;
@@ -104,7 +108,7 @@ export class RxWriter {
   }
 
   #copySlots(frame: Frame): CopyResult {
-    const pages = this.#takePages(frame.len);
+    const pages = this.#takePages(frame.len, frame.gsoSize);
     let piece = 0;
     let from = 0;
     let left = frame.len;
@@ -128,7 +132,7 @@ export class RxWriter {
           if (this.#hypercalls.grantCopyIn(frame.domid, ref, offset, this.#scratchAddr, bytes) !== GNTST_OKAY) {
             return COPY_BAD_SENDER;
           }
-          this.#answerError(pages);
+          this.#answerError(rxSlots(frame.len, frame.gsoSize));
           return COPY_BAD_RECEIVER;
         }
         at += bytes;
@@ -140,14 +144,15 @@ export class RxWriter {
         }
       }
     }
-    this.#answer(pages, frame.len, rxFlags(frame.flags));
+    this.#answer(pages, frame.len, rxFlags(frame.flags), frame.gsoSize);
     return COPY_DONE;
   }
 
   /** Copies a packet of Dom0's buffers into posted pages. The caller has seen `hasRoom`. Never COPY_BAD_SENDER. */
   copyBuffer(pool: BufferPool, packet: number): CopyResult {
     const len = pool.length[packet]!;
-    const pages = this.#takePages(len);
+    const gsoSize = pool.gsoSize[packet]!;
+    const pages = this.#takePages(len, gsoSize);
     let block = packet;
     let from = 0;
     let left = len;
@@ -157,7 +162,7 @@ export class RxWriter {
         const bytes = Math.min(PAGE_SIZE - at, BLOCK_BYTES - from, left);
         const ref = this.#refs[page]!;
         if (this.#hypercalls.grantCopyOut(pool.addrOf(block) + from, this.domid, ref, at, bytes) !== GNTST_OKAY) {
-          this.#answerError(pages);
+          this.#answerError(rxSlots(len, gsoSize));
           return COPY_BAD_RECEIVER;
         }
         at += bytes;
@@ -169,41 +174,74 @@ export class RxWriter {
         }
       }
     }
-    this.#answer(pages, len, rxFlags(pool.flags[packet]!));
+    this.#answer(pages, len, rxFlags(pool.flags[packet]!), gsoSize);
     return COPY_DONE;
   }
 
-  /** Copies the requests for a frame out of the ring: answers go into the same slots. @returns how many. */
-  #takePages(bytes: number): number {
-    const pages = rxSlots(bytes);
+  /** Copies `bytes` bytes of Dom0's, at `addr`, into posted pages. The caller has seen `hasRoom`. Never COPY_BAD_SENDER. */
+  copyBytes(addr: number, bytes: number, flags: number): CopyResult {
+    const pages = this.#takePages(bytes, 0);
+    let left = bytes;
     for (let page = 0; page < pages; page++) {
-      const slot = this.ring.slotAddr(this.#cons + page) >>> 2;
+      const at = page === 0 ? RX_OFFSET : 0;
+      const part = Math.min(PAGE_SIZE - at, left);
+      if (this.#hypercalls.grantCopyOut(addr, this.domid, this.#refs[page]!, at, part) !== GNTST_OKAY) {
+        this.#answerError(pages);
+        return COPY_BAD_RECEIVER;
+      }
+      addr += part;
+      left -= part;
+    }
+    this.#answer(pages, bytes, rxFlags(flags), 0);
+    return COPY_DONE;
+  }
+
+  /**
+   * Copies the requests for a frame out of the ring: answers go into the same slots. The extra info of a super-segment
+   * takes the second slot, and that slot's page stays empty.
+   * @returns how many pages the frame takes.
+   */
+  #takePages(bytes: number, gsoSize: number): number {
+    const pages = rxSlots(bytes, 0);
+    const skip = gsoSize > 0 ? 1 : 0;
+    for (let page = 0; page < pages; page++) {
+      const slot = this.ring.slotAddr(this.#cons + (page === 0 ? 0 : page + skip)) >>> 2;
       this.#ids[page] = this.#i32[slot]! & 0xffff;
       this.#refs[page] = this.#i32[slot + 1]!;
     }
     return pages;
   }
 
-  #answer(pages: number, bytes: number, flags: number): void {
+  #answer(pages: number, bytes: number, flags: number, gsoSize: number): void {
+    const i32 = this.#i32;
     let left = bytes;
+    if (gsoSize > 0) flags |= NETRXF_EXTRA_INFO;
     for (let page = 0; page < pages; page++) {
       const offset = page === 0 ? RX_OFFSET : 0;
       const size = Math.min(left, PAGE_SIZE - offset);
       left -= size;
-      const slot = this.ring.slotAddr(this.#cons + page) >>> 2;
-      this.#i32[slot] = this.#ids[page]! | (offset << 16);
-      this.#i32[slot + 1] = (page === 0 ? flags : 0) | (left > 0 ? NETRXF_MORE_DATA : 0) | (size << 16);
+      const slot = this.ring.slotAddr(this.#cons) >>> 2;
+      this.#cons = (this.#cons + 1) | 0;
+      i32[slot] = this.#ids[page]! | (offset << 16);
+      i32[slot + 1] = (page === 0 ? flags : 0) | (left > 0 ? NETRXF_MORE_DATA : 0) | (size << 16);
+      if (page === 0 && gsoSize > 0) {
+        const extra = this.ring.slotAddr(this.#cons) >>> 2;
+        this.#cons = (this.#cons + 1) | 0;
+        i32[extra] = XEN_NETIF_EXTRA_TYPE_GSO | (gsoSize << 16);
+        i32[extra + 1] = XEN_NETIF_GSO_TYPE_TCPV4;
+      }
     }
-    this.#cons = (this.#cons + pages) | 0;
   }
 
-  #answerError(pages: number): void {
-    for (let page = 0; page < pages; page++) {
-      const slot = this.ring.slotAddr(this.#cons + page) >>> 2;
-      this.#i32[slot] = this.#ids[page]!;
+  /** Answers the next `slots` requests with an error. */
+  #answerError(slots: number): void {
+    for (let i = 0; i < slots; i++) {
+      const slot = this.ring.slotAddr(this.#cons) >>> 2;
+      // The id stays as it is.
+      this.#i32[slot] = this.#i32[slot]! & 0xffff;
       this.#i32[slot + 1] = NETIF_RSP_ERROR << 16;
+      this.#cons = (this.#cons + 1) | 0;
     }
-    this.#cons = (this.#cons + pages) | 0;
   }
 
   /** Publishes the answers. @returns whether the frontend asked for an event. */

@@ -1,11 +1,15 @@
 import type { Memory, PageAllocator } from '@qanat/bytes';
 import type { Clock, TimerQueue } from '@qanat/clock';
+import { TcpSegmenter } from '@qanat/link';
 import { type Hypercalls, NETIF_RSP_ERROR, NETIF_RSP_OKAY, NETIF_RX_RING_ENTRIES } from '@qanat/xen';
 import { Bridge } from './bridge.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { NetbackConfig } from './config.ts';
 import { Frame } from './frame.ts';
 import type { Port, PortHost } from './port.ts';
+
+/** For the longest frame. */
+const STAGING_PAGES = 16;
 
 /** What the switchboard needs of the kernel that it runs in; a `Kernel` of @qanat/os is one. */
 export interface SwitchboardHost {
@@ -25,11 +29,14 @@ export class Switchboard implements PortHost {
   readonly hypercalls: Hypercalls;
   readonly pool: BufferPool;
   readonly timers: TimerQueue;
+  readonly config: NetbackConfig;
+  readonly memory: Memory;
   readonly scratchAddr: number;
+  readonly stagingAddr: number;
+  readonly segmenter: TcpSegmenter;
   /** Passes made. */
   passes = 0;
   readonly #host: SwitchboardHost;
-  readonly #config: NetbackConfig;
   readonly #bridges = new Map<string, Bridge>();
   readonly #onFault: (port: Port) => void;
   readonly #frame = new Frame();
@@ -51,12 +58,16 @@ export class Switchboard implements PortHost {
    */
   constructor(host: SwitchboardHost, config: NetbackConfig, onFault: (port: Port) => void) {
     this.#host = host;
-    this.#config = config;
+    this.config = config;
     this.#onFault = onFault;
     this.hypercalls = host.hypercalls;
     this.timers = host.loop.timers;
     this.scratchAddr = host.pages.alloc();
     if (this.scratchAddr === 0) throw new Error('netback: no memory for a page');
+    this.memory = host.memory;
+    this.stagingAddr = host.pages.allocContiguous(STAGING_PAGES);
+    if (this.stagingAddr === 0) throw new Error(`netback: no memory for ${STAGING_PAGES} pages in a row`);
+    this.segmenter = new TcpSegmenter(host.memory);
     this.pool = new BufferPool(host.memory, host.pages, config.reservedPages);
   }
 
@@ -68,7 +79,7 @@ export class Switchboard implements PortHost {
   bridge(name: string): Bridge {
     let bridge = this.#bridges.get(name);
     if (bridge === undefined) {
-      bridge = new Bridge(name, this.#config, this.hypercalls, this.#host.memory, this.scratchAddr);
+      bridge = new Bridge(name, this.config, this.hypercalls, this.#host.memory, this.scratchAddr);
       this.#bridges.set(name, bridge);
     }
     return bridge;
@@ -121,7 +132,7 @@ export class Switchboard implements PortHost {
     const { bridge } = port;
     const frame = this.#frame;
     const { counters } = port;
-    for (let packets = 0; packets < this.#config.batch && tx.read(frame); packets++) {
+    for (let packets = 0; packets < this.config.batch && tx.read(frame); packets++) {
       frame.domid = port.domid;
       const status = frame.len === 0 || bridge === undefined ? NETIF_RSP_ERROR : bridge.forward(port, frame, nowUs);
       if (status === NETIF_RSP_OKAY) {

@@ -35,6 +35,7 @@ export class TxReader {
   /** What the frontend did wrong. Then the ring is not touched any more. */
   fault: string | undefined;
   readonly #i32: Int32Array;
+  readonly #gso: boolean;
   /** Next request, as int32. */
   #cons: number;
   /** The producer as `begin` saw it. */
@@ -43,8 +44,10 @@ export class TxReader {
   #count = 0;
   readonly #ids = new Int32Array(XEN_NETIF_NR_SLOTS_MIN + MAX_EXTRAS);
 
-  constructor(memory: Memory, ring: BackRing) {
+  /** @param gso whether super-segments were offered to the frontend. */
+  constructor(memory: Memory, ring: BackRing, gso: boolean) {
     this.#i32 = memory.i32;
+    this.#gso = gso;
     this.ring = ring;
     this.#cons = ring.reqCons | 0;
     this.#prod = this.#cons;
@@ -86,6 +89,7 @@ export class TxReader {
     frame.sizes[0] = size;
     frame.len = size;
     frame.flags = flags & CSUM_FLAGS;
+    frame.gsoSize = 0;
     this.#ids[0] = word2 & 0xffff;
     this.#count = 1;
     if ((flags & CHAINED) !== 0 && !this.#readChain(frame, flags)) return false;
@@ -118,8 +122,14 @@ export class TxReader {
         const isKnown = gsoType === XEN_NETIF_GSO_TYPE_TCPV4 || gsoType === XEN_NETIF_GSO_TYPE_TCPV6;
         if (!isKnown || word0 >>> 16 === 0) return this.#broken(`tx GSO of type ${gsoType}, size ${word0 >>> 16}`);
       }
-      // A hash only says what the frontend knows. The others ask for what was not offered.
-      if (type !== XEN_NETIF_EXTRA_TYPE_HASH) isRefused = true;
+      if (type === XEN_NETIF_EXTRA_TYPE_GSO && this.#gso && (i32[slot + 1]! & 0xff) === XEN_NETIF_GSO_TYPE_TCPV4) {
+        frame.gsoSize = word0 >>> 16;
+        // It has no checksum of its own (netif.h).
+        frame.flags |= CSUM_FLAGS;
+      } else if (type !== XEN_NETIF_EXTRA_TYPE_HASH) {
+        // A hash only says what the frontend knows. The others ask for what was not offered.
+        isRefused = true;
+      }
       this.#ids[count++] = EXTRA;
       extra = ((word0 >>> 8) & XEN_NETIF_EXTRA_FLAG_MORE) !== 0;
     }

@@ -87,6 +87,7 @@ export class Vif {
 
   /** What we can do, in one transaction, and then state 2. */
   #advertise(): void {
+    const { checksumOffload, gso } = this.#switchboard.config;
     this.#kernel.xenstore.transaction(
       (tx) => {
         if (this.#isClosed) {
@@ -99,7 +100,8 @@ export class Vif {
           'feature-rx-flip': 0,
           'feature-rx-notify': 1,
           'feature-smart-poll': 0,
-          'feature-gso-tcpv4': 0,
+          'feature-no-csum-offload': checksumOffload ? 0 : 1,
+          'feature-gso-tcpv4': checksumOffload && gso ? 1 : 0,
           'feature-gso-tcpv6': 0,
           'feature-multicast-control': 0,
           'feature-split-event-channels': 0,
@@ -196,8 +198,9 @@ export class Vif {
 
   #map(nodes: FrontendNodes): void {
     const { domid } = this.setup;
+    const { config, scratchAddr } = this.#switchboard;
     try {
-      this.#mapping = new RingMapping(this.#kernel, domid, nodes, this.#switchboard.scratchAddr, () =>
+      this.#mapping = new RingMapping(this.#kernel, domid, nodes, config, scratchAddr, () =>
         this.#switchboard.run(this.port),
       );
     } catch (error) {

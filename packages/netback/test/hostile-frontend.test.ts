@@ -132,9 +132,9 @@ describe('requests that are no good, and cost the frontend a packet', () => {
     expect(port.fault).toBeUndefined();
   });
 
-  it('with a GSO extra slot, which was not offered', async () => {
+  it('with a GSO extra slot of TCP over IPv6, which was not offered', async () => {
     const { x } = await intruder();
-    const gso: Slot = { raw: [1 | (1448 << 16), 1, 0] };
+    const gso: Slot = { raw: [1 | (1448 << 16), 2, 0] };
     expect(await request(x, [{ flags: EXTRA }, gso, {}])).toEqual([ERROR, NULL, OKAY]);
   });
 

@@ -6,6 +6,10 @@ export interface NetfrontConfig {
   readonly rxRefillBatch: number;
   /** TX slots that may wait for `flush` before they are published anyway, so that the backend can begin. */
   readonly txPushBatch: number;
+  /** Checksum offload, both ways: frames go out with the transport checksum blank, and may come so. */
+  readonly checksumOffload: boolean;
+  /** Segmentation offload of TCP over IPv4, both ways. It needs `checksumOffload`. */
+  readonly gso: boolean;
   /** How long a grant that the backend still uses is left alone before it is tried again, in milliseconds. */
   readonly revokeRetryMs: number;
   /** Pause before a second attempt to connect again; it doubles up to `reconnectMaxMs`. In milliseconds. */
@@ -19,6 +23,8 @@ export const DEFAULT_NETFRONT_CONFIG: NetfrontConfig = {
   rxBatch: 64, // NAPI_POLL_WEIGHT, Linux
   rxRefillBatch: 32,
   txPushBatch: 32,
+  checksumOffload: true, // as Linux's netfront
+  gso: true,
   revokeRetryMs: 1000,
   reconnectMs: 1000,
   reconnectMaxMs: 30_000,
@@ -27,6 +33,9 @@ export const DEFAULT_NETFRONT_CONFIG: NetfrontConfig = {
 
 /** Longest frame that a netif packet can be: the size field of its first slot has 16 bits (netif.h). */
 export const MAX_FRAME_BYTES = 0xffff;
+
+/** Longest super-segment's frame: as long as 16 pages hold, so that it takes 16 slots and one for its extra info. */
+export const GSO_FRAME_BYTES = 16 * 4096 - 2;
 
 /** Smallest MTU that IPv4 allows (RFC 791). */
 export const MIN_MTU = 68;

@@ -6,6 +6,7 @@ import type { Reclaimer } from './reclaimer.ts';
 import type { RxPages } from './rx-pages.ts';
 import { RxQueue } from './rx-queue.ts';
 import { TxQueue } from './tx-queue.ts';
+import { receivesGso } from './vif-nodes.ts';
 
 /** What one connection with a backend consists of: two ring pages and an event channel offered to it. */
 export class Connection {
@@ -55,7 +56,7 @@ export class Connection {
     const rxRing = FrontRing.init(memory, this.#ringAddrs[1]!, NETIF_RX_SLOT_BYTES, undefined, start);
     const { tx, rx } = device.counters;
     this.tx = new TxQueue(memory, txRing, device.pool, device.waiters, tx, config.txPushBatch, notify);
-    this.rx = new RxQueue(memory, rxRing, rxPages, rx, config.rxRefillBatch, notify);
+    this.rx = new RxQueue(memory, rxRing, rxPages, rx, config.rxRefillBatch, receivesGso(config), notify);
     kernel.activations.bind(port, () => device.poll());
   }
 

@@ -1,6 +1,7 @@
-import type { Memory, Packet } from '@qanat/bytes';
+import { type Memory, PACKET_CSUM_BLANK, type Packet } from '@qanat/bytes';
 import type { Clock } from '@qanat/clock';
-import { type Netif, type NetifUp, NO_OFFLOAD, type Offload } from '@qanat/link';
+import { ETH_HEADER_BYTES } from '@qanat/ethernet';
+import { finishChecksum, type Netif, type NetifUp, NO_OFFLOAD, type Offload } from '@qanat/link';
 import type { NetfrontConfig } from './config.ts';
 import type { RxCounters, RxQueue } from './rx-queue.ts';
 import { SpaceWaiters } from './space-waiters.ts';
@@ -42,10 +43,30 @@ export class NetfrontDevice implements Netif {
   readonly mac: Uint8Array;
   readonly mtu: number;
   readonly memory: Memory;
-  readonly offload: Offload = NO_OFFLOAD;
+  /** What the present backend takes, or the last one took. */
+  offload: Offload = NO_OFFLOAD;
   readonly counters: NetfrontCounters = {
-    tx: { packets: 0, bytes: 0, slots: 0, errors: 0, dropped: 0, ringFull: 0, notifications: 0 },
-    rx: { packets: 0, bytes: 0, slots: 0, errors: 0, dropped: 0, notifications: 0 },
+    tx: {
+      packets: 0,
+      bytes: 0,
+      slots: 0,
+      errors: 0,
+      dropped: 0,
+      gsoPackets: 0,
+      blankChecksums: 0,
+      ringFull: 0,
+      notifications: 0,
+    },
+    rx: {
+      packets: 0,
+      bytes: 0,
+      slots: 0,
+      errors: 0,
+      dropped: 0,
+      gsoPackets: 0,
+      blankChecksums: 0,
+      notifications: 0,
+    },
     polls: 0,
   };
   readonly waiters = new SpaceWaiters();
@@ -141,12 +162,21 @@ export class NetfrontDevice implements Netif {
 
   transmit(packet: Packet): void {
     const tx = this.#tx;
-    if (tx !== undefined) {
+    if (tx !== undefined && this.#lower(packet)) {
       if (!tx.transmit(packet)) this.counters.tx.dropped++;
       return;
     }
     this.counters.tx.dropped++;
-    this.#lastTx?.release(packet);
+    (tx ?? this.#lastTx)?.release(packet);
+  }
+
+  /** A backend may take less than the one before, for which a packet was made. @returns false when it cannot be sent. */
+  #lower(packet: Packet): boolean {
+    if (packet.gsoSize > 0 && (this.offload.gsoMaxBytes === 0 || packet.len <= this.mtu + ETH_HEADER_BYTES))
+      return false;
+    if ((packet.flags & PACKET_CSUM_BLANK) === 0 || this.offload.txChecksum) return true;
+    packet.flags &= ~PACKET_CSUM_BLANK;
+    return finishChecksum(this.memory, packet.addr, packet.len);
   }
 
   release(packet: Packet): void {

@@ -203,7 +203,7 @@ export class Netfront {
   #connect(): void {
     this.#isConnecting = true;
     const epoch = this.#epoch;
-    readVif(this.#kernel, this.path, this.#backend, (error, nodes) => {
+    readVif(this.#kernel, this.path, this.#backend, this.#config, (error, nodes) => {
       if (epoch !== this.#epoch) return;
       if (error !== undefined || nodes === undefined) {
         this.#fail(error ?? new Error(`${this.#backend} cannot be read`));
@@ -224,12 +224,13 @@ export class Netfront {
       const { device, rxPages } = this.#resources;
       this.#resources.grantTransmitPages(this.#backendId);
       connection = new Connection(kernel, this.#backendId, device, rxPages, this.#reclaimer, this.#config);
+      device.offload = this.#resources.offloadWith(nodes);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(`${error}`));
       return;
     }
     this.#connection = connection;
-    writeConnection(kernel, this.path, connection, (error) => {
+    writeConnection(kernel, this.path, connection, this.#config, (error) => {
       if (epoch !== this.#epoch) return;
       if (error !== undefined) {
         this.#fail(error);

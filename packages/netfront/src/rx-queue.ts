@@ -3,6 +3,8 @@ import { ETH_HEADER_BYTES } from '@qanat/ethernet';
 import type { NetifUp } from '@qanat/link';
 import {
   EXTRA_FLAGS,
+  EXTRA_GSO_SIZE,
+  EXTRA_GSO_TYPE,
   EXTRA_TYPE,
   type FrontRing,
   NETRXF_CSUM_BLANK,
@@ -10,8 +12,10 @@ import {
   NETRXF_EXTRA_INFO,
   NETRXF_MORE_DATA,
   XEN_NETIF_EXTRA_FLAG_MORE,
+  XEN_NETIF_EXTRA_TYPE_GSO,
   XEN_NETIF_EXTRA_TYPE_HASH,
   XEN_NETIF_EXTRA_TYPE_NONE,
+  XEN_NETIF_GSO_TYPE_TCPV4,
   XEN_NETIF_NR_SLOTS_MIN,
 } from '@qanat/xen';
 import { MAX_FRAME_BYTES, RX_HEAD_BYTES } from './config.ts';
@@ -30,6 +34,9 @@ export interface RxCounters {
   errors: number;
   /** Packets that are too short or too long, or have no head. */
   dropped: number;
+  /** Of the packets, super-segments; and those that came with the checksum blank. */
+  gsoPackets: number;
+  blankChecksums: number;
   notifications: number;
 }
 
@@ -47,6 +54,7 @@ export class RxQueue {
   readonly #counters: RxCounters;
   readonly #notify: () => void;
   readonly #refillBatch: number;
+  readonly #gso: boolean;
   readonly #mask: number;
   readonly #packet = new Packet();
   #unpushed = 0;
@@ -61,6 +69,7 @@ export class RxQueue {
     pages: RxPages,
     counters: RxCounters,
     refillBatch: number,
+    gso: boolean,
     notify: () => void,
   ) {
     this.#memory = memory;
@@ -68,6 +77,7 @@ export class RxQueue {
     this.#pages = pages;
     this.#counters = counters;
     this.#refillBatch = refillBatch;
+    this.#gso = gso;
     this.#notify = notify;
     this.#mask = ring.entries - 1;
     while (ring.freeRequests() > 0) this.#post();
@@ -154,9 +164,11 @@ export class RxQueue {
       counters.slots += slots;
       packets++;
       if (good) {
-        packet.flags =
-          (flags & NETRXF_CSUM_BLANK ? PACKET_CSUM_BLANK : 0) |
-          (flags & (NETRXF_DATA_VALIDATED | NETRXF_CSUM_BLANK) ? PACKET_DATA_VALIDATED : 0);
+        if (flags & (NETRXF_DATA_VALIDATED | NETRXF_CSUM_BLANK)) {
+          packet.flags = flags & NETRXF_CSUM_BLANK ? PACKET_CSUM_BLANK | PACKET_DATA_VALIDATED : PACKET_DATA_VALIDATED;
+          if (flags & NETRXF_CSUM_BLANK) counters.blankChecksums++;
+        }
+        if (packet.gsoSize > 0) counters.gsoPackets++;
         packet.arrivedUs = nowUs;
         counters.packets++;
         counters.bytes += packet.len;
@@ -201,7 +213,7 @@ export class RxQueue {
       slots++;
       if ((flags & NETRXF_EXTRA_INFO) !== 0) {
         if (frags > 1) return this.#broken('rx extra info that does not belong to the first slot');
-        const extras = this.#skipExtras(cons + slots, available - slots);
+        const extras = this.#readExtras(cons + slots, available - slots);
         if (extras <= 0) return extras;
         slots += extras;
       }
@@ -232,12 +244,11 @@ export class RxQueue {
   }
 
   /**
-   * Passes over the extra slots at `cons`. We asked for none that would change the packet, so all are ignored but a
-   * GSO packet would not be what its headers say: that is a fault.
+   * Reads the extra slots at `cons`: GSO, where we said that we take it, and the hash, which is of no use to us.
    * @returns their number, 0 when they are not all there yet, -1 when `fault` was set.
    */
-  #skipExtras(cons: number, available: number): number {
-    const { u8 } = this.#memory;
+  #readExtras(cons: number, available: number): number {
+    const { u8, u16 } = this.#memory;
     for (let extras = 0; extras < available; extras++) {
       if (extras === MAX_EXTRAS) return this.#broken(`more than ${MAX_EXTRAS} rx extra slots`);
       const addr = this.ring.slotAddr(cons + extras);
@@ -246,7 +257,16 @@ export class RxQueue {
       if (type === XEN_NETIF_EXTRA_TYPE_NONE || type > XEN_NETIF_EXTRA_TYPE_HASH) {
         return this.#broken(`rx extra slot of type ${type}`);
       }
-      if (type !== XEN_NETIF_EXTRA_TYPE_HASH) return this.#broken(`rx extra slot of type ${type}, not negotiated`);
+      if (type === XEN_NETIF_EXTRA_TYPE_GSO && this.#gso) {
+        const size = u16[(addr + EXTRA_GSO_SIZE) >>> 1]!;
+        const gsoType = u8[addr + EXTRA_GSO_TYPE]!;
+        if (gsoType !== XEN_NETIF_GSO_TYPE_TCPV4 || size === 0) {
+          return this.#broken(`rx GSO of type ${gsoType}, size ${size}`);
+        }
+        this.#packet.gsoSize = size;
+      } else if (type !== XEN_NETIF_EXTRA_TYPE_HASH) {
+        return this.#broken(`rx extra slot of type ${type}, not negotiated`);
+      }
       if ((flags & XEN_NETIF_EXTRA_FLAG_MORE) === 0) return extras + 1;
     }
     return 0;

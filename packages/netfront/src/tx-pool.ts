@@ -1,14 +1,21 @@
 import { type Memory, PAGE_SHIFT, PAGE_SIZE, Packet, type PageAllocator } from '@qanat/bytes';
-import { ETHERNET_ALIGN, MAX_FRAME_BYTES } from './config.ts';
+import { ETHERNET_ALIGN, GSO_FRAME_BYTES, MAX_FRAME_BYTES } from './config.ts';
 
 /** Half a page: a frame of an Ethernet MTU fits, and never crosses a page. */
 const SMALL_BYTES = PAGE_SIZE / 2;
-const SMALL_FRAME_BYTES = SMALL_BYTES - ETHERNET_ALIGN;
+
+/** Buffers of one size. */
+interface SizeClass {
+  /** Longest frame. */
+  readonly frameBytes: number;
+  readonly free: Int32Array;
+  freeCount: number;
+}
 
 /**
  * The transmit buffers of a vif: pages that are granted read-only to the backend once, and stay granted. Half-page
- * blocks serve ordinary frames, one for every slot of the ring. Where the MTU needs more, contiguous runs of pages
- * serve the long ones, as many as fill the ring.
+ * blocks serve ordinary frames, one for every slot of the ring. Where the MTU needs more, or there are super-segments,
+ * contiguous runs of pages serve them, as many of each as fill the ring.
  *
  * The backend can read the whole of these pages at any time. They hold nothing but frames meant for it.
  */
@@ -21,72 +28,89 @@ export class TxPool {
   readonly packets: Packet[] = [];
   /** Longest frame that `alloc` can serve. */
   readonly maxFrameBytes: number;
+  /** There are buffers for super-segments. */
+  readonly gso: boolean;
+  readonly #mtuFrameBytes: number;
   readonly #frameAddr: Int32Array;
-  readonly #smallCount: number;
-  readonly #smallFree: Int32Array;
-  readonly #largeFree: Int32Array;
-  #smallFreeCount = 0;
-  #largeFreeCount = 0;
+  /** By size, the smallest first. */
+  readonly #classes: SizeClass[] = [];
+  readonly #classOf: Uint8Array;
+  #freeBuffers = 0;
 
   /**
-   * @param slots entries of the TX ring. @param maxFrameBytes the longest frame, Ethernet header included.
+   * @param slots entries of the TX ring. @param mtuFrameBytes the longest ordinary frame, Ethernet header included.
+   * @param gso whether to have buffers for super-segments.
    * @throws Error when the domain has not that many adjoining pages.
    */
-  constructor(memory: Memory, pages: PageAllocator, slots: number, maxFrameBytes: number) {
-    const smallPages = (slots * SMALL_BYTES) >>> PAGE_SHIFT;
-    const long = maxFrameBytes > SMALL_FRAME_BYTES;
-    const largePages = long ? (maxFrameBytes + ETHERNET_ALIGN + PAGE_SIZE - 1) >>> PAGE_SHIFT : 0;
-    const largeCount = long ? Math.floor(slots / largePages) : 0;
-    this.maxFrameBytes = long ? Math.min(largePages * PAGE_SIZE - ETHERNET_ALIGN, MAX_FRAME_BYTES) : SMALL_FRAME_BYTES;
-    this.pageCount = smallPages + largeCount * largePages;
+  constructor(memory: Memory, pages: PageAllocator, slots: number, mtuFrameBytes: number, gso: boolean) {
+    this.gso = gso;
+    this.#mtuFrameBytes = mtuFrameBytes;
+    const sizes = [SMALL_BYTES];
+    const longest = gso ? Math.max(mtuFrameBytes, GSO_FRAME_BYTES) : mtuFrameBytes;
+    for (const frameBytes of [mtuFrameBytes, longest]) {
+      const bytes = (frameBytes + ETHERNET_ALIGN + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+      if (frameBytes + ETHERNET_ALIGN > SMALL_BYTES && !sizes.includes(bytes)) sizes.push(bytes);
+    }
+    const counts = sizes.map((bytes, i) => (i === 0 ? slots : Math.floor(slots / slotsOf(bytes))));
+    const bufferCount = counts.reduce((sum, count) => sum + count, 0);
+    this.pageCount = sizes.reduce((sum, bytes, i) => sum + bytes * counts[i]!, 0) >>> PAGE_SHIFT;
     this.firstAddr = pages.allocContiguous(this.pageCount);
     if (this.firstAddr === 0) throw new Error(`no memory for ${this.pageCount} transmit pages in a row`);
     memory.kernel.fill(this.firstAddr, 0, this.pageCount * PAGE_SIZE);
     this.refs = new Int32Array(this.pageCount).fill(-1);
-    this.#frameAddr = new Int32Array(slots + largeCount);
-    this.#smallCount = slots;
-    this.#smallFree = new Int32Array(slots);
-    this.#largeFree = new Int32Array(largeCount);
-    const largeAddr = this.firstAddr + smallPages * PAGE_SIZE;
-    for (let i = 0; i < slots + largeCount; i++) {
-      const addr = i < slots ? this.firstAddr + i * SMALL_BYTES : largeAddr + (i - slots) * largePages * PAGE_SIZE;
-      const packet = new Packet();
-      packet.token = i;
-      this.#frameAddr[i] = addr + ETHERNET_ALIGN;
-      this.packets.push(packet);
+    this.#frameAddr = new Int32Array(bufferCount);
+    this.#classOf = new Uint8Array(bufferCount);
+    let addr = this.firstAddr;
+    for (const [i, bytes] of sizes.entries()) {
+      const frameBytes = Math.min(bytes - ETHERNET_ALIGN, MAX_FRAME_BYTES);
+      this.#classes.push({ frameBytes, free: new Int32Array(counts[i]!), freeCount: 0 });
+      for (let k = 0; k < counts[i]!; k++, addr += bytes) {
+        const packet = new Packet();
+        packet.token = this.packets.length;
+        this.#frameAddr[packet.token] = addr + ETHERNET_ALIGN;
+        this.#classOf[packet.token] = i;
+        this.packets.push(packet);
+      }
     }
-    for (let i = slots + largeCount - 1; i >= 0; i--) this.free(i);
+    this.maxFrameBytes = this.#classes.at(-1)!.frameBytes;
+    for (let i = bufferCount - 1; i >= 0; i--) this.free(i);
   }
 
   /** @returns whether `alloc(frameBytes)` would succeed. */
   has(frameBytes: number): boolean {
-    return this.#largeFreeCount > 0 || (frameBytes <= SMALL_FRAME_BYTES && this.#smallFreeCount > 0);
+    const classes = this.#classes;
+    for (let i = 0; i < classes.length; i++) {
+      const size = classes[i]!;
+      if (frameBytes <= size.frameBytes && size.freeCount > 0) return true;
+    }
+    return false;
   }
 
   /** @param frameBytes at most `maxFrameBytes`. @returns a packet over a free buffer, or null when there is none. */
   alloc(frameBytes: number): Packet | null {
-    let index: number;
-    if (frameBytes <= SMALL_FRAME_BYTES && this.#smallFreeCount > 0) {
-      index = this.#smallFree[--this.#smallFreeCount]!;
-    } else if (this.#largeFreeCount > 0) {
-      index = this.#largeFree[--this.#largeFreeCount]!;
-    } else {
-      return null;
+    const classes = this.#classes;
+    for (let i = 0; i < classes.length; i++) {
+      const size = classes[i]!;
+      if (frameBytes > size.frameBytes || size.freeCount === 0) continue;
+      const index = size.free[--size.freeCount]!;
+      this.#freeBuffers--;
+      const packet = this.packets[index]!;
+      packet.set(this.#frameAddr[index]!, frameBytes);
+      return packet;
     }
-    const packet = this.packets[index]!;
-    packet.set(this.#frameAddr[index]!, frameBytes);
-    return packet;
+    return null;
   }
 
   /** Gives a buffer back by its index. */
   free(index: number): void {
-    if (index < this.#smallCount) this.#smallFree[this.#smallFreeCount++] = index;
-    else this.#largeFree[this.#largeFreeCount++] = index;
+    const size = this.#classes[this.#classOf[index]!]!;
+    size.free[size.freeCount++] = index;
+    this.#freeBuffers++;
   }
 
-  /** Slots that a frame of `frameBytes` takes at most, wherever `alloc` puts it. */
+  /** Slots that a frame of `frameBytes` takes at most, wherever `alloc` puts it; longer than the MTU, with extra info. */
   slotsFor(frameBytes: number): number {
-    return frameBytes <= SMALL_FRAME_BYTES ? 1 : (frameBytes + ETHERNET_ALIGN + PAGE_SIZE - 1) >>> PAGE_SHIFT;
+    return slotsOf(frameBytes + ETHERNET_ALIGN) + (frameBytes > this.#mtuFrameBytes ? 1 : 0);
   }
 
   /** Grant reference of the page that holds `addr`. */
@@ -96,10 +120,15 @@ export class TxPool {
 
   /** Buffers that are not handed out. */
   get freeBuffers(): number {
-    return this.#smallFreeCount + this.#largeFreeCount;
+    return this.#freeBuffers;
   }
 
   get bufferCount(): number {
     return this.packets.length;
   }
+}
+
+/** Slots for `bytes` bytes from the beginning of a buffer on. */
+function slotsOf(bytes: number): number {
+  return bytes <= SMALL_BYTES ? 1 : (bytes + PAGE_SIZE - 1) >>> PAGE_SHIFT;
 }

@@ -1,5 +1,15 @@
-import { type Memory, PAGE_SIZE, type Packet } from '@qanat/bytes';
-import { type FrontRing, NETIF_RSP_NULL, NETIF_RSP_OKAY, NETTXF_MORE_DATA } from '@qanat/xen';
+import { type Memory, PACKET_CSUM_BLANK, PAGE_SIZE, type Packet } from '@qanat/bytes';
+import {
+  type FrontRing,
+  NETIF_RSP_NULL,
+  NETIF_RSP_OKAY,
+  NETTXF_CSUM_BLANK,
+  NETTXF_DATA_VALIDATED,
+  NETTXF_EXTRA_INFO,
+  NETTXF_MORE_DATA,
+  XEN_NETIF_EXTRA_TYPE_GSO,
+  XEN_NETIF_GSO_TYPE_TCPV4,
+} from '@qanat/xen';
 import type { SpaceWaiters } from './space-waiters.ts';
 import type { TxPool } from './tx-pool.ts';
 
@@ -15,6 +25,9 @@ export interface TxCounters {
   errors: number;
   /** Packets of a connection that is gone. */
   dropped: number;
+  /** Of the packets, super-segments; and those that went with the checksum blank. */
+  gsoPackets: number;
+  blankChecksums: number;
   /** How often `allocate` found no room. */
   ringFull: number;
   notifications: number;
@@ -42,6 +55,8 @@ export class TxQueue {
   readonly #promise: Uint8Array;
   #promised = 0;
   #unpushed = 0;
+  /** Slots of extra info that wait for their answer. */
+  #extrasOut = 0;
 
   constructor(
     memory: Memory,
@@ -68,7 +83,8 @@ export class TxQueue {
 
   /** Slots that are neither taken nor promised. */
   get freeSlots(): number {
-    return this.ring.freeRequests() - this.#promised;
+    // There are fewer ids than slots only where the backend has answered requests as if they were extra info.
+    return Math.min(this.ring.freeRequests(), this.#freeIdCount) - this.#promised;
   }
 
   /** Requests that are published and not answered as far as we looked. */
@@ -110,10 +126,18 @@ export class TxQueue {
     this.#promise[buffer] = 0;
     const { i32 } = this.#memory;
     const ring = this.ring;
+    const counters = this.#counters;
     let addr = packet.addr;
     let left = packet.len;
     let size = left; // The first request carries the size of the whole packet (netif.h).
     let slots = 0;
+    let flags = 0;
+    if (packet.flags & PACKET_CSUM_BLANK) {
+      flags = NETTXF_CSUM_BLANK | NETTXF_DATA_VALIDATED;
+      counters.blankChecksums++;
+    }
+    const { gsoSize } = packet;
+    if (gsoSize > 0) flags |= NETTXF_EXTRA_INFO;
     do {
       const offset = addr & PAGE_MASK;
       const bytes = Math.min(left, PAGE_SIZE - offset);
@@ -123,13 +147,15 @@ export class TxQueue {
       this.#bufferOf[id] = buffer;
       const slot = ring.nextRequest() >>> 2;
       i32[slot] = this.#pool.refOf(addr);
-      i32[slot + 1] = offset | ((left > 0 ? NETTXF_MORE_DATA : 0) << 16);
+      i32[slot + 1] = offset | ((left > 0 ? flags | NETTXF_MORE_DATA : flags) << 16);
       i32[slot + 2] = id | (size << 16);
+      if (slots === 0 && gsoSize > 0) this.#writeGso(gsoSize);
+      flags = 0;
       addr += bytes;
       slots++;
     } while (left > 0);
     this.#pending[buffer] = slots;
-    const counters = this.#counters;
+    if (gsoSize > 0) slots++;
     counters.packets++;
     counters.bytes += packet.len;
     counters.slots += slots;
@@ -137,6 +163,17 @@ export class TxQueue {
     this.#unpushed += slots;
     if (this.#unpushed >= this.#pushBatch) this.push();
     return true;
+  }
+
+  /** The slot behind a packet's first says that it is a super-segment (struct netif_extra_info). */
+  #writeGso(gsoSize: number): void {
+    const { i32 } = this.#memory;
+    const slot = this.ring.nextRequest() >>> 2;
+    i32[slot] = XEN_NETIF_EXTRA_TYPE_GSO | (gsoSize << 16);
+    i32[slot + 1] = XEN_NETIF_GSO_TYPE_TCPV4;
+    i32[slot + 2] = 0;
+    this.#extrasOut++;
+    this.#counters.gsoPackets++;
   }
 
   /** Publishes what was queued, and notifies the backend if it asked for it. */
@@ -158,6 +195,13 @@ export class TxQueue {
     const bufferOf = this.#bufferOf;
     for (let i = 0; i < count; i++) {
       const word = i32[ring.slotAddr(cons + i) >>> 2]!;
+      const status = word >> 16;
+      // The answer to extra info has no id; it comes with that of its packet.
+      if (status === NETIF_RSP_NULL && this.#extrasOut > 0) {
+        this.#extrasOut--;
+        ring.rspCons = cons + i + 1;
+        continue;
+      }
       const id = word & 0xffff;
       const buffer = id < ring.entries ? bufferOf[id]! : NOT_IN_FLIGHT;
       if (buffer === NOT_IN_FLIGHT) return `tx response for id ${id}, which is not in flight`;
@@ -165,7 +209,6 @@ export class TxQueue {
       this.#freeIds[this.#freeIdCount++] = id;
       if (--this.#pending[buffer]! === 0) this.#pool.free(buffer);
       ring.rspCons = cons + i + 1;
-      const status = word >> 16;
       if (status !== NETIF_RSP_OKAY && status !== NETIF_RSP_NULL) this.#counters.errors++;
     }
     return undefined;

@@ -1,7 +1,7 @@
 import { ETH_HEADER_BYTES, isStation, macHi, macLo, parseMac, randomMac } from '@qanat/ethernet';
 import type { Kernel } from '@qanat/os';
 import { XEN_NETIF_MAX_TX_SIZE } from '@qanat/xen';
-import { DEFAULT_MTU, MIN_MTU } from './config.ts';
+import { DEFAULT_MTU, MIN_MTU, type NetfrontConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 
 /** What the nodes of a vif and of its backend say. */
@@ -10,6 +10,10 @@ export interface VifNodes {
   readonly mtu: number;
   /** `feature-sg`: the backend takes packets of several slots. */
   readonly scatterGather: boolean;
+  /** The backend takes blank checksums, and we want to send them. */
+  readonly txChecksum: boolean;
+  /** `feature-gso-tcpv4`: the backend takes super-segments, and we want to send them. */
+  readonly txGso: boolean;
 }
 
 /** Longest frame that fits in one slot where we put it. */
@@ -23,10 +27,12 @@ export function readVif(
   kernel: Kernel,
   path: string,
   backend: string,
+  config: NetfrontConfig,
   cb: (error: Error | undefined, nodes?: VifNodes) => void,
 ): void {
-  const paths = [`${backend}/feature-rx-copy`, `${backend}/feature-sg`, `${path}/mac`, `${path}/mtu`];
-  kernel.xenstore.readMany(paths, (error, [rxCopy, sg, macText, mtuText]) => {
+  const backendKeys = ['feature-rx-copy', 'feature-sg', 'feature-no-csum-offload', 'feature-gso-tcpv4'];
+  const paths = [`${path}/mac`, `${path}/mtu`, ...backendKeys.map((key) => `${backend}/${key}`)];
+  kernel.xenstore.readMany(paths, (error, [macText, mtuText, rxCopy, sg, noCsum, gso]) => {
     if (error !== undefined) {
       cb(error);
     } else if (rxCopy !== '1') {
@@ -34,10 +40,13 @@ export function readVif(
     } else {
       const scatterGather = sg === '1';
       const mtu = readMtu(mtuText);
+      const txChecksum = config.checksumOffload && noCsum !== '1';
       cb(undefined, {
         mac: readMac(macText, kernel),
         mtu: scatterGather ? mtu : Math.min(mtu, ONE_SLOT_MTU),
         scatterGather,
+        txChecksum,
+        txGso: config.gso && txChecksum && scatterGather && gso === '1',
       });
     }
   });
@@ -59,11 +68,17 @@ function readMtu(text: string | undefined): number {
   return Math.min(Math.max(mtu, MIN_MTU), XEN_NETIF_MAX_TX_SIZE - ETH_HEADER_BYTES);
 }
 
+/** Whether super-segments may come: their checksums are blank. */
+export function receivesGso(config: NetfrontConfig): boolean {
+  return config.gso && config.checksumOffload;
+}
+
 /** Tells the backend where our rings are and what we can do, in one transaction. The state is the caller's business. */
 export function writeConnection(
   kernel: Kernel,
   path: string,
   connection: Connection,
+  config: NetfrontConfig,
   cb: (error: Error | undefined) => void,
 ): void {
   kernel.xenstore.transaction((tx) => {
@@ -76,10 +91,10 @@ export function writeConnection(
       'feature-sg': 1,
       'feature-rx-flip': 0,
       'feature-smart-poll': 0,
-      // What we could receive, not what we send: no super-segments, no blank checksums.
-      'feature-gso-tcpv4': 0,
+      // What we can receive, not what we send.
+      'feature-gso-tcpv4': receivesGso(config) ? 1 : 0,
       'feature-gso-tcpv6': 0,
-      'feature-no-csum-offload': 1,
+      'feature-no-csum-offload': config.checksumOffload ? 0 : 1,
     });
   }, cb);
 }

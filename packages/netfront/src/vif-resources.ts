@@ -1,5 +1,6 @@
 import { PAGE_SIZE } from '@qanat/bytes';
 import { ETH_HEADER_BYTES } from '@qanat/ethernet';
+import type { Offload } from '@qanat/link';
 import type { Kernel } from '@qanat/os';
 import { NETIF_TX_RING_ENTRIES } from '@qanat/xen';
 import type { NetfrontConfig } from './config.ts';
@@ -29,7 +30,8 @@ export class VifResources {
   ) {
     this.#kernel = kernel;
     this.#reclaimer = reclaimer;
-    this.#pool = new TxPool(kernel.memory, kernel.pages, NETIF_TX_RING_ENTRIES, nodes.mtu + ETH_HEADER_BYTES);
+    const frameBytes = nodes.mtu + ETH_HEADER_BYTES;
+    this.#pool = new TxPool(kernel.memory, kernel.pages, NETIF_TX_RING_ENTRIES, frameBytes, nodes.txGso);
     this.rxPages = new RxPages(kernel, reclaimer);
     const host: DeviceHost = {
       memory: kernel.memory,
@@ -38,6 +40,12 @@ export class VifResources {
       ...events,
     };
     this.device = new NetfrontDevice(host, config, this.#pool, { name: `eth${index}`, mac: nodes.mac, mtu: nodes.mtu });
+  }
+
+  /** What a backend with those nodes and our buffers allow: long ones are there if the first backend wanted them. */
+  offloadWith(nodes: VifNodes): Offload {
+    const gso = nodes.txGso && this.#pool.gso;
+    return { txChecksum: nodes.txChecksum, gsoMaxBytes: gso ? this.#pool.maxFrameBytes - ETH_HEADER_BYTES : 0 };
   }
 
   /**

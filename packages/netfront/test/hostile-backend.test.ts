@@ -284,12 +284,28 @@ describe('RX responses', () => {
       /more than 18 slots/,
     ],
     [
-      'a GSO extra slot',
+      'GSO of size 0',
       () => {
         backend.answerRx(frame(60), { flags: EXTRA });
-        backend.rawRx(1 | (1448 << 16), 1);
+        backend.rawRx(1, 1);
       },
-      /rx extra slot of type 1, not negotiated/,
+      /rx GSO of type 1, size 0/,
+    ],
+    [
+      'GSO of TCP over IPv6, which was not negotiated',
+      () => {
+        backend.answerRx(frame(60), { flags: EXTRA });
+        backend.rawRx(1 | (1448 << 16), 2);
+      },
+      /rx GSO of type 2/,
+    ],
+    [
+      'a multicast extra slot',
+      () => {
+        backend.answerRx(frame(60), { flags: EXTRA });
+        backend.rawRx(2, 0);
+      },
+      /rx extra slot of type 2, not negotiated/,
     ],
     [
       'an extra slot of no type',

@@ -8,7 +8,7 @@ import {
   type ArpPort,
   writeFrame as writeArpFrame,
 } from '@qanat/arp';
-import type { Memory, Packet, PageAllocator } from '@qanat/bytes';
+import { type Memory, PACKET_CSUM_BLANK, type Packet, type PageAllocator } from '@qanat/bytes';
 import type { Random, TimerQueue } from '@qanat/clock';
 import {
   BROADCAST_HI,
@@ -22,7 +22,7 @@ import {
   writeHeader as writeEthernetHeader,
 } from '@qanat/ethernet';
 import { ADDRESS_BROADCAST, type Cidr, type Identification, isMulticast } from '@qanat/ipv4';
-import type { Netif, NetifUp } from '@qanat/link';
+import { finishIpChecksum, type Netif, type NetifUp, TcpSegmenter } from '@qanat/link';
 import type { PathMtuCache } from './path-mtu-cache.ts';
 import { InterfaceStats } from './stack-stats.ts';
 
@@ -168,13 +168,28 @@ export class Interface implements NetifUp, ArpPort {
   }
 
   #waitForNeighbour(packet: Packet, nextHop: number): boolean {
-    const bytes = packet.len - ETH_HEADER_BYTES;
-    const result = this.arp.enqueue(nextHop, packet.addr + ETH_HEADER_BYTES, bytes, this.#host.nowUs);
+    const result = this.#enqueue(packet, nextHop);
     this.netif.release(packet);
     if (result === ARP_QUEUED) return true;
     this.stats.txUnreachable++;
     if (result === ARP_UNREACHABLE) this.#host.unreachable(this, nextHop);
     return false;
+  }
+
+  /** What waits is ordinary packets with checksums: offloads are done here. @returns ARP_*, of the last. */
+  #enqueue(packet: Packet, nextHop: number): number {
+    const { nowUs } = this.#host;
+    const ip = packet.addr + ETH_HEADER_BYTES;
+    const bytes = packet.len - ETH_HEADER_BYTES;
+    if (packet.gsoSize === 0) {
+      if (packet.flags & PACKET_CSUM_BLANK) finishIpChecksum(this.memory, ip, bytes);
+      return this.arp.enqueue(nextHop, ip, bytes, nowUs);
+    }
+    let result = ARP_QUEUED;
+    const segmenter = new TcpSegmenter(this.memory);
+    if (!segmenter.begin(ip, bytes, packet.gsoSize, 0, false)) return result;
+    while (segmenter.next()) result = this.arp.enqueue(nextHop, segmenter.addr, segmenter.len, nowUs);
+    return result;
   }
 
   // --- NetifUp -------------------------------------------------------------------------------------------------

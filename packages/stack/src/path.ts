@@ -44,6 +44,10 @@ export class Path implements TcpPath {
     );
   }
 
+  get gsoMaxBytes(): number {
+    return this.#interface.netif.offload.gsoMaxBytes;
+  }
+
   get mtu(): number {
     return this.#interface.pathMtu(this.remoteAddress);
   }
@@ -63,12 +67,13 @@ export class Path implements TcpPath {
     this.#interface.doubtNeighbour(this.#nextHop);
   }
 
-  send(tcpBytes: number, tos: number): void {
+  send(tcpBytes: number, tos: number, gsoSize: number): void {
     const packet = this.#packet!;
     this.#packet = undefined;
     const via = this.#interface;
     packet.set(packet.addr, HEADERS_BYTES + tcpBytes);
     if (this.checksumOffload) packet.flags |= PACKET_CSUM_BLANK;
+    packet.gsoSize = gsoSize;
     writeHeader(
       this.#memory,
       packet.addr + ETH_HEADER_BYTES,

@@ -59,7 +59,7 @@ export function sendSyn(c: Connection, again: boolean): void {
   writeSynOptions(memory, addr + TCP_HEADER_BYTES, options);
   if (bytes > 0) c.snd.copySum(c.sndNxt, addr + header, bytes);
   finishChecksum(c, addr, header + bytes);
-  path.send(header + bytes, c.config.tos & ~3);
+  path.send(header + bytes, c.config.tos & ~3, 0);
   if (reply) {
     const edge = (c.rcvNxt + window) | 0;
     if (seqGt(edge, c.rcvAdv)) c.rcvAdv = edge;
@@ -105,7 +105,7 @@ export function sendReset(c: Connection): void {
   const addr = path.reserve(TCP_HEADER_BYTES);
   if (addr === 0) return;
   writeBareHeader(c, addr, c.sndNxt, c.rcvNxt, RST | ACK);
-  path.send(TCP_HEADER_BYTES, 0);
+  path.send(TCP_HEADER_BYTES, 0, 0);
   tcp.stats.OutRsts++;
   tcp.stats.OutSegs++;
   c.segsOut++;

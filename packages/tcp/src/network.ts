@@ -11,8 +11,10 @@ export interface TcpPath {
   readonly deviceMtu: number;
   /** The device computes the checksum: only the pseudo-header sum need be there. */
   readonly checksumOffload: boolean;
+  /** Largest IPv4 packet that the device cuts into segments itself, in bytes; 0: it takes single segments only. */
+  readonly gsoMaxBytes: number;
   /**
-   * Reserves a buffer for one packet with `tcpBytes` of TCP header and payload.
+   * Reserves a buffer for one packet with `tcpBytes` of TCP header and payload, up to the MTU or `gsoMaxBytes`.
    * @returns the address where the TCP header goes (4-aligned), or 0 when the device has no room: `transmitReady` of
    * the layer is called when it has. A reserved buffer must be sent before the next is reserved.
    */
@@ -21,8 +23,11 @@ export interface TcpPath {
   confirm(): void;
   /** Retransmission gets nowhere: the next hop may be dead (negative advice, RFC 9293 section 3.8.3; RFC 1122 3.3.1.4). */
   doubt(): void;
-  /** Sends what was reserved. @param tos of the IP header (ECN bits included). */
-  send(tcpBytes: number, tos: number): void;
+  /**
+   * Sends what was reserved.
+   * @param tos of the IP header (ECN bits included). @param gsoSize payload of each segment where it holds several, else 0.
+   */
+  send(tcpBytes: number, tos: number, gsoSize: number): void;
 }
 
 /** The layer below TCP. */

@@ -34,6 +34,7 @@ import {
   SYN_RECEIVED,
   SYN_SENT,
 } from './state.ts';
+import { SUPER_BLOCKED, SUPER_DEFERRED, sendSuperSegment } from './super-segment.ts';
 import { TIMER_LOSS_PROBE, TIMER_PERSIST } from './timer-modes.ts';
 import { noteRetransmission } from './undo.ts';
 import { windowWorthTelling } from './window.ts';
@@ -103,11 +104,21 @@ function sendNew(c: Connection, budget: number): number {
       budget--;
       continue;
     }
-    const burst = unsent > c.mss ? sendBurst(c, budget) : 0;
-    if (burst > 0) {
-      budget -= burst;
-      if (c.txBlocked) return STOP_DEVICE;
-      continue;
+    if (c.path.gsoMaxBytes > 0) {
+      const segments = sendSuperSegment(c, unsent, window, finDue);
+      if (segments > 0) {
+        budget -= segments;
+        continue;
+      }
+      if (segments === SUPER_BLOCKED) return STOP_DEVICE;
+      if (segments === SUPER_DEFERRED) return (c.cwnd - rtx.inFlight) * c.mss < window ? STOP_CWND : STOP_WINDOW;
+    } else {
+      const burst = unsent > c.mss ? sendBurst(c, budget) : 0;
+      if (burst > 0) {
+        budget -= burst;
+        if (c.txBlocked) return STOP_DEVICE;
+        continue;
+      }
     }
     let bytes = Math.min(unsent, c.mss);
     if (c.eorCount > 0) bytes = c.untilEndOfRecord(bytes);

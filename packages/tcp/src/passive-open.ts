@@ -276,7 +276,7 @@ export class PassiveOpen {
     const pseudo = pseudoHeaderSum(segment.dst, segment.src, PROTOCOL_TCP, header);
     const sum = addSum(pseudo, kernel.sum(addr, header));
     view.setUint16(addr + TCP_CHECKSUM, path.checksumOffload ? pseudo : ~sum & 0xffff);
-    path.send(header, 0);
+    path.send(header, 0, 0);
     this.#tcp.stats.OutSegs++;
   }
 }

@@ -47,6 +47,28 @@ export function rateSent(c: Connection, index: number): void {
   else if (flags & SEG_APP_LIMITED) rtx.flags[index] = flags & ~SEG_APP_LIMITED;
 }
 
+/** As `rateSent` for new segments from `first` to the end of the queue, which went out together. */
+export function rateSentRun(c: Connection, first: number): void {
+  const { rtx } = c;
+  const { tail } = rtx;
+  let flight = rtx.inFlight - (tail - first);
+  if (flight === 0) {
+    c.firstSentUs = c.tcp.nowUs;
+    c.deliveredUs = c.tcp.nowUs;
+  }
+  const { firstSentUs, deliveredUs, delivered } = c;
+  const { lostTotal } = rtx;
+  const mark = c.appLimited > 0 ? SEG_APP_LIMITED : 0;
+  for (let index = first; index < tail; index++) {
+    rtx.firstSentUs[index] = firstSentUs;
+    rtx.deliveredUs[index] = deliveredUs;
+    rtx.delivered[index] = delivered;
+    rtx.lostBefore[index] = lostTotal;
+    rtx.flight[index] = ++flight;
+    if (mark !== 0) rtx.flags[index] = rtx.flags[index]! | mark;
+  }
+}
+
 /** An acknowledgment begins: nothing is known to be delivered by it. */
 export function startRateSample(): void {
   newest = -1;

@@ -84,6 +84,30 @@ export class RetransmitQueue {
     this.order[at] = this.#transmissions = (this.#transmissions + 1) | 0;
   }
 
+  /**
+   * As `push`, of `count` segments that follow each other: `len` each, but for the last, which takes `lastLen` and
+   * `lastFlags`.
+   */
+  pushRun(seq: number, count: number, len: number, lastLen: number, lastFlags: number, nowUs: number): void {
+    while (this.tail + count > this.#capacity) this.#makeRoom();
+    let at = this.tail;
+    const end = at + count;
+    let order = this.#transmissions;
+    for (; at < end; at++) {
+      this.seq[at] = seq;
+      this.len[at] = len;
+      this.flags[at] = 0;
+      this.sentUs[at] = nowUs;
+      order = (order + 1) | 0;
+      this.order[at] = order;
+      seq = (seq + len) | 0;
+    }
+    this.#transmissions = order;
+    this.len[end - 1] = lastLen;
+    this.flags[end - 1] = lastFlags;
+    this.tail = end;
+  }
+
   endOf(index: number): number {
     return (this.seq[index]! + this.len[index]!) | 0;
   }

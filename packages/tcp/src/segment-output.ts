@@ -22,6 +22,7 @@ const sackRight = new Int32Array(4);
 
 /**
  * Builds and sends one segment of an established connection.
+ * @param segments how many the packet holds, more than one where the device cuts it (segments of MSS but for the last).
  * @returns false when the device has no room (the connection then waits for `transmitReady`).
  */
 export function sendSegment(
@@ -30,6 +31,7 @@ export function sendSegment(
   flags: number,
   bytes: number,
   retransmission: boolean,
+  segments = 1,
 ): boolean {
   const { tcp, path } = c;
   const memory = tcp.memory;
@@ -94,7 +96,7 @@ export function sendSegment(
   }
   if (path.checksumOffload) {
     // Only the pseudo-header sum (CHECKSUM_PARTIAL); the device or the peer does the rest.
-    if (bytes > 0) c.snd.copySum(seq, at, bytes);
+    if (bytes > 0) c.snd.copy(seq, at, bytes);
     const pseudo = c.headerSum - c.localPort - c.remotePort + header + bytes;
     view.setInt32(addr + TCP_CHECKSUM, (foldSum(pseudo) << 16) | urgent);
   } else {
@@ -102,14 +104,14 @@ export function sendSegment(
     // The urgent pointer shares the word.
     view.setInt32(addr + TCP_CHECKSUM, ((~foldSum(sum) & 0xffff) << 16) | urgent);
   }
-  path.send(header + bytes, (c.config.tos & ~3) | ecnCodepoint(c, newData));
+  path.send(header + bytes, (c.config.tos & ~3) | ecnCodepoint(c, newData), segments > 1 ? c.mss : 0);
   if (newData) c.ecnReduced = false;
   acknowledged(c);
   if (withheld) c.ackNow = true;
-  tcp.stats.OutSegs++;
-  c.segsOut++;
+  tcp.stats.OutSegs += segments;
+  c.segsOut += segments;
   if (bytes > 0) {
-    c.dataSegsOut++;
+    c.dataSegsOut += segments;
     c.bytesSent += bytes;
     c.lastSentUs = tcp.nowUs;
   }

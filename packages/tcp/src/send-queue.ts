@@ -55,6 +55,11 @@ export class SendQueue {
     return left > 0 || this.bytes > 0 ? left : -1;
   }
 
+  /** Copies `bytes` from `seq` on into a segment. */
+  copy(seq: number, addr: number, bytes: number): void {
+    this.#ring.get(seq, addr, bytes);
+  }
+
   /** Copies `bytes` from `seq` on into a segment. @returns their folded sum. */
   copySum(seq: number, addr: number, bytes: number): number {
     return this.#ring.getSum(seq, addr, bytes);

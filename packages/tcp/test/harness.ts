@@ -47,6 +47,8 @@ export interface HarnessOptions {
   startUs?: number;
   memoryBytes?: number;
   checksumOffload?: boolean;
+  /** Largest IP packet that the device cuts into segments itself. Default 0. */
+  gsoMaxBytes?: number;
   seed?: number;
   localPort?: number;
   remotePort?: number;
@@ -138,6 +140,7 @@ export class Harness implements TcpNetwork {
   readonly config: TcpConfig;
   readonly mtu: number;
   readonly checksumOffload: boolean;
+  gsoMaxBytes: number;
   readonly peer: Peer;
   /** What was sent and not yet taken by `out`. */
   readonly queue: Sent[] = [];
@@ -172,6 +175,7 @@ export class Harness implements TcpNetwork {
     this.config = tcpConfig(config);
     this.mtu = o.mtu ?? 1500;
     this.checksumOffload = o.checksumOffload ?? false;
+    this.gsoMaxBytes = o.gsoMaxBytes ?? 0;
     this.memory = Memory.create({ bytes: memoryBytes });
     this.pages = new PageAllocator(PAGES, this.memory.bytes - PAGES);
     this.peer = this.peerOn(o.remotePort ?? REMOTE_PORT, {
@@ -217,9 +221,11 @@ export class Harness implements TcpNetwork {
         return h.pathMtus.get(remoteAddress) ?? h.mtu;
       },
       checksumOffload: h.checksumOffload,
+      gsoMaxBytes: h.gsoMaxBytes,
       reserve(tcpBytes: number): number {
         if (h.room <= 0) return 0;
-        if (tcpBytes + 20 > h.mtu) throw new Error(`a packet of ${tcpBytes + 20} bytes on a path of ${h.mtu}`);
+        if (tcpBytes + 20 > Math.max(h.mtu, h.gsoMaxBytes))
+          throw new Error(`a packet of ${tcpBytes + 20} bytes on a path of ${h.mtu}`);
         h.memory.u8.fill(0xdd, OUT, OUT + tcpBytes);
         return OUT;
       },

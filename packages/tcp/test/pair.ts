@@ -92,6 +92,7 @@ export class End implements TcpNetwork {
       mtu,
       deviceMtu: mtu,
       checksumOffload: false,
+      gsoMaxBytes: 0,
       reserve: () => OUT,
       confirm() {},
       doubt() {},

@@ -2,15 +2,18 @@
 import type { Kernel } from '@qanat/os';
 import { bootStack } from 'qanat';
 import type { TrafficArgs } from '../protocol.ts';
-import { ringFullWaits, Traffic } from './traffic.ts';
+import { Traffic } from './traffic.ts';
 
 export function main(kernel: Kernel): void {
   const args = kernel.args as TrafficArgs;
-  const { stack, netfronts } = bootStack(kernel, () => traffic.post({ type: 'ready' }), { tcp: args.tcp });
+  const { stack, netfronts } = bootStack(kernel, () => traffic.post({ type: 'ready' }), {
+    tcp: args.tcp,
+    netfront: args.netfront,
+  });
   const connect = (): void => {
     for (const plan of args.streams) {
       traffic.add(plan, stack.connect({ host: args.serverIp, port: args.port, localPort: plan.localPort }));
     }
   };
-  const traffic = new Traffic(kernel, args, () => ringFullWaits(netfronts), connect);
+  const traffic = new Traffic(kernel, args, netfronts, connect);
 }

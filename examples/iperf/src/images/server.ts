@@ -3,7 +3,7 @@ import type { Kernel } from '@qanat/os';
 import type { Flow } from '@qanat/stack';
 import { bootStack } from 'qanat';
 import type { TrafficArgs } from '../protocol.ts';
-import { ringFullWaits, Traffic } from './traffic.ts';
+import { Traffic } from './traffic.ts';
 
 export function main(kernel: Kernel): void {
   const args = kernel.args as TrafficArgs;
@@ -18,12 +18,7 @@ export function main(kernel: Kernel): void {
       stack.listen({ port: args.port, onFlow });
       traffic.post({ type: 'ready' });
     },
-    { tcp: args.tcp },
+    { tcp: args.tcp, netfront: args.netfront },
   );
-  const traffic = new Traffic(
-    kernel,
-    args,
-    () => ringFullWaits(netfronts),
-    () => {},
-  );
+  const traffic = new Traffic(kernel, args, netfronts, () => {});
 }

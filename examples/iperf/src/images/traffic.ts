@@ -3,7 +3,7 @@ import type { Netfront } from '@qanat/netfront';
 import type { Kernel } from '@qanat/os';
 import type { Flow } from '@qanat/stack';
 import { PatternArea } from '../pattern.ts';
-import type { DomainMessage, HostMessage, StreamPlan, StreamSample, TrafficArgs } from '../protocol.ts';
+import type { DomainMessage, HostMessage, OffloadCounts, StreamPlan, StreamSample, TrafficArgs } from '../protocol.ts';
 import { Stream, type StreamHost } from './stream.ts';
 
 /** How long flows may go on after the end of a test by time, before they are given up. */
@@ -23,7 +23,7 @@ export class Traffic implements StreamHost {
   readonly verify: boolean;
   readonly #kernel: Kernel;
   readonly #args: TrafficArgs;
-  readonly #ringFullWaits: () => number;
+  readonly #netfronts: readonly Netfront[];
   readonly #onGo: () => void;
   readonly #streams: Stream[] = [];
   readonly #sampler = new Timer(() => this.#sample());
@@ -37,13 +37,13 @@ export class Traffic implements StreamHost {
   #ended = false;
 
   /**
-   * @param ringFullWaits how often the stack found no room in the transmit ring so far.
+   * @param netfronts of the domain, for their counters.
    * @param onGo the other end is ready, too.
    */
-  constructor(kernel: Kernel, args: TrafficArgs, ringFullWaits: () => number, onGo: () => void) {
+  constructor(kernel: Kernel, args: TrafficArgs, netfronts: readonly Netfront[], onGo: () => void) {
     this.#kernel = kernel;
     this.#args = args;
-    this.#ringFullWaits = ringFullWaits;
+    this.#netfronts = netfronts;
     this.#onGo = onGo;
     this.length = args.length;
     this.verify = args.verify;
@@ -173,7 +173,9 @@ export class Traffic implements StreamHost {
       this.#lastSample();
       this.#postFlowLogs();
     }
-    this.post({ type: 'end', streams, ringFullWaits: this.#ringFullWaits(), busyShare: this.#busyShare() });
+    const offload = offloadCounts(this.#netfronts);
+    const ringFullWaits = countRingFull(this.#netfronts);
+    this.post({ type: 'end', streams, ringFullWaits, offload, busyShare: this.#busyShare() });
   }
 
   #busyShare(): number {
@@ -205,6 +207,18 @@ export class Traffic implements StreamHost {
 }
 
 /** @returns how often the stack of these vifs found no room in a transmit ring. */
-export function ringFullWaits(netfronts: readonly Netfront[]): number {
+function countRingFull(netfronts: readonly Netfront[]): number {
   return netfronts.reduce((sum, { counters }) => sum + (counters?.tx.ringFull ?? 0), 0);
+}
+
+function offloadCounts(netfronts: readonly Netfront[]): OffloadCounts {
+  const counts = { blankChecksumsSent: 0, blankChecksumsReceived: 0, gsoSent: 0, gsoReceived: 0 };
+  for (const { counters } of netfronts) {
+    if (counters === undefined) continue;
+    counts.blankChecksumsSent += counters.tx.blankChecksums;
+    counts.blankChecksumsReceived += counters.rx.blankChecksums;
+    counts.gsoSent += counters.tx.gsoPackets;
+    counts.gsoReceived += counters.rx.gsoPackets;
+  }
+  return counts;
 }
