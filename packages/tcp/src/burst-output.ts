@@ -57,9 +57,14 @@ export function sendBurst(c: Connection, most: number): number {
       view.setInt32(addr + TCP_HEADER_BYTES + 4, tsVal);
       view.setInt32(addr + TCP_HEADER_BYTES + 8, tsEcr);
     }
-    const sum = headerSum + halves(seq) + c.snd.copySum(seq, addr + header, mss);
-    view.setInt32(addr + TCP_CHECKSUM, offload ? pseudo : (~foldSum(sum) & 0xffff) << 16);
-    path.send(header + mss, tos);
+    if (offload) {
+      c.snd.copy(seq, addr + header, mss);
+      view.setInt32(addr + TCP_CHECKSUM, pseudo);
+    } else {
+      const sum = headerSum + halves(seq) + c.snd.copySum(seq, addr + header, mss);
+      view.setInt32(addr + TCP_CHECKSUM, (~foldSum(sum) & 0xffff) << 16);
+    }
+    path.send(header + mss, tos, 0);
     rtx.push(seq, mss, 0, nowUs);
     rateSent(c, rtx.tail - 1);
     c.sndNxt = (seq + mss) | 0;

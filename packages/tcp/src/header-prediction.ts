@@ -33,8 +33,7 @@ export function takesPredicted(c: Connection, segment: Segment, packet: Packet):
     c.finPending ||
     c.ecnOk ||
     c.orphaned ||
-    c.persisting ||
-    packet.gsoSize > 0
+    c.persisting
   ) {
     return false;
   }
@@ -52,7 +51,8 @@ export function takesPredicted(c: Connection, segment: Segment, packet: Packet):
   c.dataSegsIn++;
   measureAsReceiver(c, segment);
   c.dataReceivedUs = c.tcp.nowUs;
-  if (bytes > c.rcvMss) c.rcvMss = Math.min(bytes, c.path.deviceMtu - 40);
+  const size = packet.gsoSize > 0 && packet.gsoSize < bytes ? packet.gsoSize : bytes;
+  if (size > c.rcvMss) c.rcvMss = Math.min(size, c.path.deviceMtu - 40);
   growWindow(c, bytes);
   rcv.insert(segment.seq, packet, segment.dataOffset, bytes);
   c.bytesReceived += bytes;
