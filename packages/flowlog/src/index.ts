@@ -1,6 +1,7 @@
 export { type Crc32, crc32 } from './crc32.ts';
 export { FlowLog, type FlowLogHandle } from './flow-log.ts';
 export { DEFAULT_RECORDS, FlowRecorder, type FlowRecorderOptions, MAX_RECORDS } from './flow-recorder.ts';
+export * from './formats/index.ts';
 export * from './kinds.ts';
 export {
   CHUNK_EVENTS,

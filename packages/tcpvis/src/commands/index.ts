@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { Output } from '../output.ts';
+import { registerConvert } from './convert.ts';
 import { registerInfo } from './info.ts';
 
 /** Adds one command to the program. */
 export type Register = (program: Command, output: Output) => void;
 
 /** In the order of `--help`. */
-export const COMMANDS: readonly Register[] = [registerInfo];
+export const COMMANDS: readonly Register[] = [registerConvert, registerInfo];

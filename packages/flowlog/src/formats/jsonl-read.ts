@@ -1,0 +1,288 @@
+/** Reads JSON lines (jsonl-write.ts): lines as the writer makes them by hand, any other form of them by JSON.parse. */
+import { segmentInfo } from '../segment-info.ts';
+import {
+  EventTableBuilder,
+  MachineTableBuilder,
+  SackTableBuilder,
+  SegmentTableBuilder,
+  type WindowRow,
+  WindowTableBuilder,
+} from '../table-builders.ts';
+import { WINDOW_SCHEMA } from '../tables.ts';
+import {
+  type FlowDescriptor,
+  type FlowRowCounts,
+  flowDescriptor,
+  flowTrace,
+  NO_ROWS,
+  type SourceDescriptor,
+  type SourceKind,
+  sourceTrace,
+  type Trace,
+  type TraceClock,
+} from '../trace.ts';
+import { scanRow } from './jsonl-scan.ts';
+import { JSONL_VERSION } from './jsonl-write.ts';
+import { LineScanner } from './line-scanner.ts';
+
+/** Flows and sources that rows name and no line describes: more than these are damage. */
+const MAX_UNDESCRIBED = 64;
+
+/** A flow that is being read. */
+export interface FlowReading {
+  descriptor: FlowDescriptor;
+  firstSegment: number;
+  overwritten: FlowRowCounts;
+  dropped: FlowRowCounts;
+  readonly segments: SegmentTableBuilder;
+  readonly sacks: SackTableBuilder;
+  readonly windows: WindowTableBuilder;
+  readonly events: EventTableBuilder;
+}
+
+export interface SourceReading {
+  descriptor: SourceDescriptor;
+  strings: readonly string[];
+  overwritten: number;
+  dropped: number;
+  readonly machine: MachineTableBuilder;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What lines have told so far. */
+export class JsonlReading {
+  readonly flows = new Map<number, FlowReading>();
+  readonly sources = new Map<number, SourceReading>();
+  clock: TraceClock = { unixEpochUs: undefined, resolutionUs: 1 };
+  readonly problems: string[] = [];
+  #undescribed = 0;
+
+  /** @returns the flow, undefined when there are too many that no line describes. */
+  flow(id: number): FlowReading | undefined {
+    const known = this.flows.get(id);
+    if (known !== undefined || !Number.isSafeInteger(id) || this.#undescribed >= MAX_UNDESCRIBED) return known;
+    this.#undescribed++;
+    this.problems.push(`no line describes flow ${id}`);
+    return this.addFlow(flowDescriptor({ id, source: 0 }));
+  }
+
+  addFlow(descriptor: FlowDescriptor): FlowReading {
+    const flow: FlowReading = {
+      descriptor,
+      firstSegment: 0,
+      overwritten: NO_ROWS,
+      dropped: NO_ROWS,
+      segments: new SegmentTableBuilder(),
+      sacks: new SackTableBuilder(),
+      windows: new WindowTableBuilder(),
+      events: new EventTableBuilder(),
+    };
+    this.flows.set(descriptor.id, flow);
+    return flow;
+  }
+
+  source(id: number): SourceReading | undefined {
+    const known = this.sources.get(id);
+    if (known !== undefined || !Number.isSafeInteger(id) || this.#undescribed >= MAX_UNDESCRIBED) return known;
+    this.#undescribed++;
+    this.problems.push(`no line describes source ${id}`);
+    return this.addSource({ id, name: '', kind: 'host' });
+  }
+
+  addSource(descriptor: SourceDescriptor): SourceReading {
+    const source = { descriptor, strings: [], overwritten: 0, dropped: 0, machine: new MachineTableBuilder() };
+    this.sources.set(descriptor.id, source);
+    return source;
+  }
+
+  finish(): Trace {
+    for (const { descriptor } of this.flows.values()) {
+      if (!this.sources.has(descriptor.source)) this.source(descriptor.source);
+    }
+    const { clock, problems } = this;
+    return {
+      sources: [...this.sources.values()].map(({ descriptor, strings, overwritten, dropped, machine }) =>
+        sourceTrace(descriptor, { strings, overwritten, dropped, machine: machine.finish() }),
+      ),
+      flows: [...this.flows.values()].map(({ descriptor, firstSegment, overwritten, dropped, ...tables }) =>
+        flowTrace(descriptor, {
+          firstSegment,
+          overwritten,
+          dropped,
+          segments: tables.segments.finish(),
+          sacks: tables.sacks.finish(),
+          windows: tables.windows.finish(),
+          events: tables.events.finish(),
+        }),
+      ),
+      clock,
+      problems,
+    };
+  }
+}
+
+/** @returns all that whole lines tell; other lines are counted in `problems`. */
+export function readJsonl(bytes: Uint8Array): Trace {
+  const reading = new JsonlReading();
+  const scanner = new LineScanner(bytes);
+  const decoder = new TextDecoder();
+  let badLines = 0;
+  let firstBad = 0;
+  for (let number = 1; scanner.nextLine(); number++) {
+    if (scanRow(scanner, reading)) continue;
+    const text = decoder.decode(bytes.subarray(scanner.start, scanner.end)).trim();
+    if (text === '') continue;
+    const fields = parse(text);
+    if (fields?.['type'] === 'trace' && Number(fields['version']) > JSONL_VERSION) {
+      reading.problems.push(`JSON lines of version ${fields['version']}: this reader knows version ${JSONL_VERSION}`);
+      break;
+    }
+    if (fields !== undefined && take(reading, fields)) continue;
+    if (badLines++ === 0) firstBad = number;
+  }
+  if (badLines > 0) reading.problems.push(`${badLines} lines could not be read, the first is line ${firstBad}`);
+  return reading.finish();
+}
+
+function parse(text: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Fields) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns whether it was a line of a kind that this reader knows. */
+function take(reading: JsonlReading, fields: Fields): boolean {
+  switch (fields['type']) {
+    case 'trace':
+      return takeTrace(reading, fields);
+    case 'source':
+      return takeSource(reading, fields);
+    case 'flow':
+      return takeFlow(reading, fields);
+    case 'machine': {
+      const source = reading.source(number(fields['source'], Number.NaN));
+      if (source === undefined || !hasTime(fields)) return false;
+      const [a, b, c] = [number(fields['a']), number(fields['b']), number(fields['c'])];
+      source.machine.push(number(fields['timeUs']), number(fields['order']), number(fields['kind']), a, b, c);
+      return true;
+    }
+    default: {
+      const flow = reading.flow(number(fields['flow'], Number.NaN));
+      return flow !== undefined && takeRow(flow, fields);
+    }
+  }
+}
+
+function takeRow(flow: FlowReading, fields: Fields): boolean {
+  if (fields['type'] === 'sack') {
+    flow.sacks.push(number(fields['segment']), number(fields['left']), number(fields['right']));
+    return true;
+  }
+  if (!hasTime(fields)) return false;
+  const timeUs = number(fields['timeUs']);
+  const order = number(fields['order']);
+  if (fields['type'] === 'event') {
+    flow.events.push(timeUs, order, number(fields['kind']), number(fields['a']), number(fields['b']));
+    return true;
+  }
+  if (fields['type'] === 'window') {
+    const names = Object.keys(WINDOW_SCHEMA);
+    flow.windows.push(Object.fromEntries(names.map((name) => [name, number(fields[name])])) as WindowRow);
+    return true;
+  }
+  if (fields['type'] !== 'segment') return false;
+  const sacks: unknown[] = Array.isArray(fields['sacks']) ? fields['sacks'].slice(0, 7) : [];
+  const seq = number(fields['seq']);
+  const ack = number(fields['ack']);
+  const bytes = number(fields['bytes']);
+  const window = number(fields['window']);
+  const timestamps = fields['tsVal'] !== undefined;
+  const implied = segmentInfo(
+    fields['dir'] === 'RX',
+    number(fields['flags']),
+    number(fields['reason']),
+    timestamps,
+    sacks.length,
+  );
+  const tsVal = number(fields['tsVal']);
+  const tsEcr = number(fields['tsEcr']);
+  const info = number(fields['info'], implied);
+  const row = flow.segments.push(timeUs, order, seq, ack, bytes, window, tsVal, tsEcr, number(fields['delayUs']), info);
+  for (const block of sacks) {
+    if (Array.isArray(block)) flow.sacks.push(flow.firstSegment + row, number(block[0]), number(block[1]));
+  }
+  return true;
+}
+
+function takeTrace(reading: JsonlReading, fields: Fields): boolean {
+  const clock = (fields['clock'] ?? {}) as Fields;
+  const unixEpochUs = typeof clock['unixEpochUs'] === 'number' ? clock['unixEpochUs'] : undefined;
+  reading.clock = { unixEpochUs, resolutionUs: number(clock['resolutionUs'], 1) };
+  if (Array.isArray(fields['problems'])) reading.problems.push(...fields['problems'].slice(0, 1000).map(String));
+  return true;
+}
+
+const SOURCE_KINDS: readonly SourceKind[] = ['domain', 'dom0', 'host', 'capture'];
+
+function takeSource(reading: JsonlReading, fields: Fields): boolean {
+  const id = number(fields['id'], Number.NaN);
+  if (!Number.isSafeInteger(id)) return false;
+  const kind = SOURCE_KINDS.find((known) => known === fields['kind']) ?? 'host';
+  const descriptor = { id, name: String(fields['name'] ?? ''), kind };
+  const source = reading.sources.get(id) ?? reading.addSource(descriptor);
+  source.descriptor = descriptor;
+  source.strings = Array.isArray(fields['strings']) ? fields['strings'].map(String) : [];
+  source.overwritten = number(fields['overwritten']);
+  source.dropped = number(fields['dropped']);
+  return true;
+}
+
+function takeFlow(reading: JsonlReading, fields: Fields): boolean {
+  const id = number(fields['id'], Number.NaN);
+  if (!Number.isSafeInteger(id)) return false;
+  const known = (name: string) => (typeof fields[name] === 'number' ? (fields[name] as number) : undefined);
+  const descriptor: FlowDescriptor = {
+    id,
+    source: number(fields['source']),
+    localAddress: number(fields['localAddress']),
+    localPort: number(fields['localPort']),
+    remoteAddress: number(fields['remoteAddress']),
+    remotePort: number(fields['remotePort']),
+    active: typeof fields['active'] === 'boolean' ? fields['active'] : undefined,
+    iss: known('iss'),
+    irs: known('irs'),
+    sndShift: known('sndShift'),
+    rcvShift: known('rcvShift'),
+    mss: number(fields['mss']),
+    congestion: typeof fields['congestion'] === 'string' ? fields['congestion'] : '',
+    startUs: number(fields['startUs']),
+  };
+  const flow = reading.flows.get(id) ?? reading.addFlow(descriptor);
+  flow.descriptor = descriptor;
+  flow.firstSegment = number(fields['firstSegment']);
+  flow.overwritten = rowCounts(fields['overwritten']);
+  flow.dropped = rowCounts(fields['dropped']);
+  return true;
+}
+
+function rowCounts(value: unknown): FlowRowCounts {
+  const fields = (typeof value === 'object' && value !== null ? value : {}) as Fields;
+  return {
+    segments: number(fields['segments']),
+    sacks: number(fields['sacks']),
+    windows: number(fields['windows']),
+    events: number(fields['events']),
+  };
+}
+
+function hasTime(fields: Fields): boolean {
+  return typeof fields['timeUs'] === 'number';
+}
+
+function number(value: unknown, otherwise = 0): number {
+  return typeof value === 'number' ? value : otherwise;
+}

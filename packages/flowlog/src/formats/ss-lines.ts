@@ -1,0 +1,236 @@
+/** Snapshots of a flow as iproute2's `ss -tin` prints them, each under a line with its time. */
+import { formatSs, SS_HEADER, type SsInfo } from '@qanat/tcp';
+import { EVENT_STATE } from '../kinds.ts';
+import { isReceived, REASON_NONE, segmentFlags, segmentReason } from '../segment-info.ts';
+import type { FlowTrace, Trace } from '../trace.ts';
+import { backoff, caState, LIMITED_RWND, limitedBy, reordering } from '../window-info.ts';
+import { ByteWriter } from './byte-writer.ts';
+import { flowsToWrite, type WriteOptions } from './format.ts';
+import { ROW_EVENT, ROW_SEGMENT, ROW_WINDOW, RowMerge } from './row-merge.ts';
+import { formatAddress } from './tcp-probe.ts';
+
+const ESTABLISHED = 1;
+const FLAG_ACK = 0x10;
+const OPTION_TIMESTAMPS = 1;
+const OPTION_SACK = 2;
+const OPTION_WSCALE = 4;
+/** Linux's threshold while no loss has set it. */
+const NO_THRESHOLD = 0x7fff_ffff;
+
+/** Two lines per window update of a flow, at most one in `intervalUs`. */
+export function* writeSsLines(trace: Trace, options: WriteOptions = {}): Generator<Uint8Array> {
+  const { intervalUs = 0 } = options;
+  const flows = flowsToWrite(trace, options);
+  const out = new ByteWriter();
+  const meters = flows.map((flow) => new Meter(flow));
+  const nextUs = new Float64Array(flows.length).fill(Number.NEGATIVE_INFINITY);
+  const rows = new RowMerge(flows, (1 << ROW_SEGMENT) | (1 << ROW_WINDOW) | (1 << ROW_EVENT));
+  while (rows.next()) {
+    const { owner, row } = rows;
+    const meter = meters[owner]!;
+    const flow = flows[owner]!;
+    if (rows.kind === ROW_SEGMENT) meter.segment(row);
+    else if (rows.kind === ROW_EVENT) meter.event(row);
+    else {
+      const timeUs = flow.windows.timeUs[row]!;
+      meter.window(row);
+      if (timeUs < nextUs[owner]!) continue;
+      nextUs[owner] = timeUs + intervalUs;
+      const local = `${formatAddress(flow.localAddress)}:${flow.localPort}`;
+      const remote = `${formatAddress(flow.remoteAddress)}:${flow.remotePort}`;
+      const text = formatSs(meter.info(row), local, remote);
+      out.text(`# ${(timeUs / 1e6).toFixed(6)}\n${SS_HEADER}\n${text}\n`);
+      if (out.isFull) yield out.take();
+    }
+  }
+  if (out.used > 0) yield out.take();
+}
+
+/** Counts what tcp_info counts, from the rows of a flow. */
+class Meter {
+  readonly #flow: FlowTrace;
+  #state = ESTABLISHED;
+  #segsOut = 0;
+  #segsIn = 0;
+  #dataSegsOut = 0;
+  #dataSegsIn = 0;
+  #bytesSent = 0;
+  #bytesRetrans = 0;
+  #retrans = 0;
+  #timestamps = false;
+  #lastSentUs = Number.NaN;
+  #lastDataUs = Number.NaN;
+  #lastAckUs = Number.NaN;
+  #firstUna: number | undefined;
+  #firstNxt: number | undefined;
+  #acked = 0;
+  #received = 0;
+  #busyUs = 0;
+  #rwndLimitedUs = 0;
+  #lastWindowUs = Number.NaN;
+  #wasBusy = false;
+  #wasRwndLimited = false;
+
+  constructor(flow: FlowTrace) {
+    this.#flow = flow;
+  }
+
+  segment(row: number): void {
+    const { segments } = this.#flow;
+    const info = segments.info[row]!;
+    const bytes = segments.bytes[row]!;
+    const timeUs = segments.timeUs[row]!;
+    this.#timestamps ||= (info & 2) !== 0;
+    if (isReceived(info)) {
+      this.#segsIn++;
+      if (bytes > 0) {
+        this.#dataSegsIn++;
+        this.#lastDataUs = timeUs;
+      }
+      if (segmentFlags(info) & FLAG_ACK) this.#lastAckUs = timeUs;
+      return;
+    }
+    this.#segsOut++;
+    if (bytes === 0) return;
+    this.#dataSegsOut++;
+    this.#bytesSent += bytes;
+    this.#lastSentUs = timeUs;
+    if (segmentReason(info) === REASON_NONE) return;
+    this.#retrans++;
+    this.#bytesRetrans += bytes;
+  }
+
+  event(row: number): void {
+    const { events } = this.#flow;
+    if (events.kind[row] === EVENT_STATE) this.#state = events.b[row]!;
+  }
+
+  window(row: number): void {
+    const { windows } = this.#flow;
+    const timeUs = windows.timeUs[row]!;
+    this.#firstUna ??= this.#flow.iss ?? windows.sndUna[row]!;
+    this.#firstNxt ??= this.#flow.irs ?? windows.rcvNxt[row]!;
+    this.#acked += (windows.sndUna[row]! - this.#firstUna - this.#acked) | 0;
+    this.#received += (windows.rcvNxt[row]! - this.#firstNxt - this.#received) | 0;
+    if (!Number.isNaN(this.#lastWindowUs)) {
+      const gapUs = timeUs - this.#lastWindowUs;
+      if (this.#wasBusy) this.#busyUs += gapUs;
+      if (this.#wasBusy && this.#wasRwndLimited) this.#rwndLimitedUs += gapUs;
+    }
+    this.#lastWindowUs = timeUs;
+    this.#wasBusy = windows.sndNxt[row] !== windows.sndUna[row];
+    this.#wasRwndLimited = limitedBy(windows.info[row]!) === LIMITED_RWND;
+  }
+
+  info(row: number): SsInfo {
+    const { windows, mss, sndShift, rcvShift, sacks, congestion } = this.#flow;
+    const timeUs = windows.timeUs[row]!;
+    const info = windows.info[row]!;
+    const segment = mss > 0 ? mss : 1;
+    const unacked = (windows.sndNxt[row]! - windows.sndUna[row]!) >>> 0;
+    const ssthresh = windows.ssthresh[row]!;
+    const sinceMs = (us: number) => (Number.isNaN(us) ? 0 : Math.max(0, Math.floor((timeUs - us) / 1000)));
+    const wscale = sndShift !== undefined && rcvShift !== undefined && (sndShift > 0 || rcvShift > 0);
+    const options = (this.#timestamps ? OPTION_TIMESTAMPS : 0) | (sacks.rows > 0 ? OPTION_SACK : 0);
+    return {
+      ...NOTHING,
+      congestion,
+      sendQ: unacked,
+      tcpi_state: this.#state,
+      tcpi_ca_state: caState(info),
+      tcpi_backoff: backoff(info),
+      tcpi_options: options | (wscale ? OPTION_WSCALE : 0),
+      tcpi_snd_wscale: sndShift ?? 0,
+      tcpi_rcv_wscale: rcvShift ?? 0,
+      tcpi_rto: windows.rtoUs[row]!,
+      tcpi_snd_mss: mss,
+      tcpi_unacked: Math.ceil(unacked / segment),
+      tcpi_last_data_sent: sinceMs(this.#lastSentUs),
+      tcpi_last_data_recv: sinceMs(this.#lastDataUs),
+      tcpi_last_ack_recv: sinceMs(this.#lastAckUs),
+      tcpi_rtt: windows.srttUs[row]!,
+      tcpi_rttvar: windows.rttvarUs[row]!,
+      tcpi_min_rtt: windows.minRttUs[row]!,
+      tcpi_snd_cwnd: Math.floor(windows.cwnd[row]! / segment),
+      tcpi_snd_ssthresh: ssthresh >= NO_THRESHOLD ? NO_THRESHOLD : Math.floor(ssthresh / segment),
+      tcpi_bytes_sent: this.#bytesSent,
+      tcpi_bytes_retrans: this.#bytesRetrans,
+      tcpi_bytes_acked: Math.max(0, this.#acked),
+      tcpi_bytes_received: Math.max(0, this.#received - 1),
+      tcpi_segs_out: this.#segsOut,
+      tcpi_segs_in: this.#segsIn,
+      tcpi_data_segs_out: this.#dataSegsOut,
+      tcpi_data_segs_in: this.#dataSegsIn,
+      tcpi_total_retrans: this.#retrans,
+      tcpi_reordering: reordering(info) || 3,
+      tcpi_pacing_rate: windows.pacingRate[row]!,
+      tcpi_busy_time: this.#busyUs,
+      tcpi_rwnd_limited: this.#rwndLimitedUs,
+      tcpi_snd_wnd: windows.sndWnd[row]!,
+      tcpi_rcv_wnd: windows.rcvWnd[row]!,
+    };
+  }
+}
+
+/** What a log does not tell. */
+const NOTHING: SsInfo = {
+  congestion: '',
+  recvQ: 0,
+  sendQ: 0,
+  tcpi_state: 0,
+  tcpi_ca_state: 0,
+  tcpi_retransmits: 0,
+  tcpi_probes: 0,
+  tcpi_backoff: 0,
+  tcpi_options: 0,
+  tcpi_fastopen_client_fail: 0,
+  tcpi_snd_wscale: 0,
+  tcpi_rcv_wscale: 0,
+  tcpi_rto: 0,
+  tcpi_ato: 0,
+  tcpi_snd_mss: 0,
+  tcpi_rcv_mss: 0,
+  tcpi_unacked: 0,
+  tcpi_sacked: 0,
+  tcpi_lost: 0,
+  tcpi_retrans: 0,
+  tcpi_last_data_sent: 0,
+  tcpi_last_data_recv: 0,
+  tcpi_last_ack_recv: 0,
+  tcpi_pmtu: 0,
+  tcpi_rtt: 0,
+  tcpi_rttvar: 0,
+  tcpi_min_rtt: 0,
+  tcpi_snd_ssthresh: 0,
+  tcpi_snd_cwnd: 0,
+  tcpi_advmss: 0,
+  tcpi_rcv_ssthresh: 0,
+  tcpi_rcv_rtt: 0,
+  tcpi_rcv_space: 0,
+  tcpi_rcv_ooopack: 0,
+  tcpi_total_rto: 0,
+  tcpi_total_retrans: 0,
+  tcpi_bytes_acked: 0,
+  tcpi_bytes_received: 0,
+  tcpi_bytes_sent: 0,
+  tcpi_bytes_retrans: 0,
+  tcpi_segs_out: 0,
+  tcpi_segs_in: 0,
+  tcpi_data_segs_out: 0,
+  tcpi_data_segs_in: 0,
+  tcpi_delivered: 0,
+  tcpi_delivered_ce: 0,
+  tcpi_dsack_dups: 0,
+  tcpi_reord_seen: 0,
+  tcpi_reordering: 3,
+  tcpi_pacing_rate: 0,
+  tcpi_max_pacing_rate: 0,
+  tcpi_delivery_rate: 0,
+  tcpi_delivery_rate_app_limited: 0,
+  tcpi_busy_time: 0,
+  tcpi_rwnd_limited: 0,
+  tcpi_sndbuf_limited: 0,
+  tcpi_notsent_bytes: 0,
+  tcpi_snd_wnd: 0,
+  tcpi_rcv_wnd: 0,
+};
