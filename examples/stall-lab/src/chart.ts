@@ -1,0 +1,122 @@
+import type { LabRun } from './lab.ts';
+import type { Samples } from './protocol.ts';
+import { rate } from './table.ts';
+
+const WIDTH = 1080;
+const LEFT = 70;
+const RIGHT = 12;
+const FLOW_HEIGHT = 150;
+const RING_HEIGHT = 40;
+const BAND_HEIGHT = 12;
+const GAP = 8;
+const PANEL_HEIGHT = 22 + FLOW_HEIGHT + GAP + RING_HEIGHT + GAP + BAND_HEIGHT + 14;
+const RING_SLOTS = 256;
+/** A domain whose loop made no pass for this long slept. */
+const ASLEEP_US = 5000;
+const MIB = 1 << 20;
+
+/**
+ * The flows of some runs above each other on one time axis: what arrived (sequence against time), stalls, how full the
+ * sender's transmit ring was, and when the sender slept.
+ * @returns an SVG element.
+ */
+export function flowChart(runs: readonly LabRun[]): string {
+  const endS = Math.max(...runs.map(({ trial }) => (trial.receiver.endUs - trial.sender.startUs) / 1e6));
+  const height = runs.length * PANEL_HEIGHT + 34;
+  const panels = runs.map((run, index) => panel(run, index * PANEL_HEIGHT, endS));
+  return (
+    `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Flows of ${runs.length} builds on one time axis">` +
+    `${panels.join('')}${timeAxis(endS, runs.length * PANEL_HEIGHT)}</svg>`
+  );
+}
+
+function panel({ trial, figures }: LabRun, top: number, endS: number): string {
+  const { sender, receiver } = trial;
+  const x = (us: number): number => LEFT + ((us - sender.startUs) / 1e6 / endS) * (WIDTH - LEFT - RIGHT);
+  const flowTop = top + 22;
+  const ringTop = flowTop + FLOW_HEIGHT + GAP;
+  const bandTop = ringTop + RING_HEIGHT + GAP;
+  const most = Math.max(receiver.bytes, 1);
+  const y = (bytes: number): number => flowTop + FLOW_HEIGHT * (1 - bytes / most);
+  const parts = [
+    text(LEFT, top + 15, `${figures.build}: ${rate(figures.bitsPerSecond)}, ${figures.stalls.length} stalls`, 'name'),
+    box(LEFT, flowTop, WIDTH - LEFT - RIGHT, FLOW_HEIGHT, 'plot'),
+    text(LEFT - 6, flowTop + 10, `${(most / MIB).toFixed(0)} MiB`, 'tick end'),
+    text(LEFT - 6, flowTop + FLOW_HEIGHT, '0', 'tick end'),
+    box(LEFT, ringTop, WIDTH - LEFT - RIGHT, RING_HEIGHT, 'plot'),
+    text(LEFT - 6, ringTop + RING_HEIGHT / 2 + 4, 'TX ring', 'tick end'),
+    text(LEFT - 6, bandTop + BAND_HEIGHT - 2, 'asleep', 'tick end'),
+    box(LEFT, bandTop, WIDTH - LEFT - RIGHT, BAND_HEIGHT, 'plot'),
+  ];
+  for (const [i, { fromUs, toUs, cause }] of figures.stalls.entries()) {
+    const left = x(fromUs);
+    const title = `<title>${escapeText(`stall ${i + 1}: ${((toUs - fromUs) / 1000).toFixed(0)} ms, ${cause}`)}</title>`;
+    parts.push(
+      `<g>${box(left, flowTop, Math.max(1, x(toUs) - left), FLOW_HEIGHT, 'stall')}${title}</g>`,
+      text(left + 3, flowTop + 12, `${i + 1}`, 'mark'),
+    );
+  }
+  parts.push(line(receiver.samples, x, (i) => y(receiver.samples.bytes[i]!), 'bytes'));
+  const slots = sender.samples.txUsed;
+  if (slots.length > 0 && slots[0]! >= 0) {
+    const level = (i: number): number => ringTop + RING_HEIGHT * (1 - slots[i]! / RING_SLOTS);
+    parts.push(line(sender.samples, x, level, 'slots'));
+  } else {
+    parts.push(text(LEFT + 6, ringTop + RING_HEIGHT / 2 + 4, 'not recorded for this driver', 'tick'));
+  }
+  parts.push(...sleeps(sender.samples, x, bandTop, trial.receiver.endUs));
+  return parts.join('');
+}
+
+/** Steps through the samples, at most a few points for each column of the picture. */
+function line(samples: Samples, x: (us: number) => number, y: (i: number) => number, kind: string): string {
+  let path = '';
+  let lastX = Number.NEGATIVE_INFINITY;
+  let lastY = '';
+  for (let i = 0; i < samples.timeUs.length; i++) {
+    const at = x(samples.timeUs[i]!);
+    const level = y(i).toFixed(1);
+    if (at - lastX < 0.5 && i < samples.timeUs.length - 1) continue;
+    if (level === lastY && i < samples.timeUs.length - 1) continue;
+    // What was there before held until now.
+    path += path === '' ? `M${at.toFixed(1)} ${level}` : `H${at.toFixed(1)}V${level}`;
+    lastX = at;
+    lastY = level;
+  }
+  return `<path class="${kind}" d="${path}"/>`;
+}
+
+function sleeps({ timeUs }: Samples, x: (us: number) => number, top: number, endUs: number): string[] {
+  const boxes: string[] = [];
+  for (let i = 0; i < timeUs.length; i++) {
+    const from = timeUs[i]!;
+    const to = timeUs[i + 1] ?? endUs;
+    if (to - from > ASLEEP_US) boxes.push(box(x(from), top, Math.max(0.3, x(to) - x(from)), BAND_HEIGHT, 'asleep'));
+  }
+  return boxes;
+}
+
+function timeAxis(endS: number, top: number): string {
+  const step = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60].find((candidate) => endS / candidate <= 12) ?? 120;
+  const ticks: string[] = [];
+  for (let at = 0; at <= endS * 1.0001; at += step) {
+    const left = LEFT + (at / endS) * (WIDTH - LEFT - RIGHT);
+    ticks.push(`<path class="grid" d="M${left.toFixed(1)} 0V${top}"/>`);
+    ticks.push(text(left, top + 12, `${Number(at.toFixed(2))} s`, 'tick middle'));
+  }
+  return ticks.join('');
+}
+
+function box(left: number, top: number, width: number, height: number, kind: string): string {
+  const size = `width="${width.toFixed(1)}" height="${height.toFixed(1)}"`;
+  return `<rect class="${kind}" x="${left.toFixed(1)}" y="${top.toFixed(1)}" ${size}/>`;
+}
+
+function text(left: number, top: number, words: string, kind: string): string {
+  return `<text class="${kind}" x="${left.toFixed(1)}" y="${top.toFixed(1)}">${escapeText(words)}</text>`;
+}
+
+/** @returns text that is safe inside of HTML and SVG. */
+export function escapeText(words: string): string {
+  return words.replace(/[&<>"]/g, (char) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[char]!);
+}

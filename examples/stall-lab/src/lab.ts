@@ -1,0 +1,28 @@
+import { type Figures, figuresOf } from './figures.ts';
+import type { LabOptions } from './options.ts';
+import { runIdle, runTrial, type Trial } from './trial.ts';
+
+/** One run with its figures. */
+export interface LabRun {
+  readonly trial: Trial;
+  readonly figures: Figures;
+}
+
+/** Runs all that the options ask for, one after the other. @param progress is told what comes next. */
+export async function runLab(options: LabOptions, progress: (line: string) => void): Promise<LabRun[]> {
+  const { machines, builds, txqueuelens, seed, idleSeconds } = options;
+  const runs: LabRun[] = [];
+  for (const machine of machines) {
+    const seconds = machine === 'threads' ? options.seconds : options.virtualSeconds;
+    for (const build of builds) {
+      if (idleSeconds > 0) progress(`${machine}: ${build}, idle for ${idleSeconds} s`);
+      const idle = idleSeconds > 0 ? await runIdle(build, machine, idleSeconds, seed) : undefined;
+      for (const txqueuelen of txqueuelens) {
+        progress(`${machine}: ${build}, txqueuelen ${txqueuelen}, ${seconds} s`);
+        const trial = await runTrial({ build, machine, seconds, txqueuelen, seed });
+        runs.push({ trial, figures: figuresOf(trial, idle) });
+      }
+    }
+  }
+  return runs;
+}

@@ -1,0 +1,74 @@
+/** What the command and the domains tell each other: plain data that survives structured clone. */
+import type { KernelStats } from '@qanat/os';
+import type { TcpConfig } from '@qanat/tcp';
+import type { DriverState } from './historical/netif.ts';
+
+/** The `args` of the images. */
+export interface GuestArgs {
+  readonly role: 'sender' | 'receiver';
+  readonly masked: boolean;
+  readonly serverIp: string;
+  readonly port: number;
+  readonly durationUs: number;
+  readonly tcp: Partial<TcpConfig>;
+}
+
+/** A sleep that began with work left: the lost wake-up. Times are microseconds of the machine's clock. */
+export interface LostWakeup {
+  readonly domain: string;
+  readonly atUs: number;
+  readonly wokeUs: number;
+  /** The port whose event ended it, or 0 for a timer. */
+  readonly wokeBy: number;
+  /** What the sleep auditor found left. */
+  readonly faults: readonly string[];
+  /** The words of the event channels that were not zero. */
+  readonly events: string;
+  readonly state: DriverState;
+}
+
+/** A point of the curves: columns of the same length. */
+export interface Samples {
+  readonly timeUs: Float64Array;
+  /** Receiver: bytes taken from TCP; sender: bytes acknowledged. */
+  readonly bytes: Float64Array;
+  /** Microseconds that the vcpu has slept so far. */
+  readonly blockedUs: Float64Array;
+  /** Slots of the transmit ring that are occupied, -1 where the driver does not say. */
+  readonly txUsed: Int16Array;
+}
+
+/** A pause in what arrives. */
+export interface Pause {
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
+export interface GuestReport {
+  readonly role: 'sender' | 'receiver';
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly bytes: number;
+  readonly retransmits: number;
+  readonly timeouts: number;
+  /** Pauses in what arrives, of over PAUSE_US (receiver). */
+  readonly pauses: readonly Pause[];
+  readonly lost: readonly LostWakeup[];
+  /** How often a writer found the transmit ring full. */
+  readonly ringFull: number;
+  /** The kernel's counters over the run. */
+  readonly stats: KernelStats;
+  readonly samples: Samples;
+}
+
+export type GuestMessage = { readonly type: 'ready' } | { readonly type: 'report'; readonly report: GuestReport };
+
+/** `go` has the sender connect; `idle` begins a measurement without traffic; `report` ends one; `exit` ends the domain. */
+export interface HostMessage {
+  readonly type: 'go' | 'idle' | 'report' | 'exit';
+}
+
+/** A pause in what arrives that is longer is a stall, in microseconds. */
+export const STALL_US = 100_000;
+/** Pauses that are told. */
+export const PAUSE_US = 20_000;

@@ -1,0 +1,42 @@
+import type { Figures } from './figures.ts';
+
+/** A column of the table: its heading, and what it says of a run. */
+export interface Column {
+  readonly head: string;
+  readonly cell: (figures: Figures) => string;
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
+
+export function rate(bitsPerSecond: number): string {
+  return bitsPerSecond >= 1e9
+    ? `${(bitsPerSecond / 1e9).toFixed(2)} Gbit/s`
+    : `${(bitsPerSecond / 1e6).toFixed(0)} Mbit/s`;
+}
+
+export const COLUMNS: readonly Column[] = [
+  { head: 'build', cell: ({ build }) => build },
+  { head: 'txqueuelen', cell: ({ txqueuelen }) => `${txqueuelen}` },
+  { head: 'throughput', cell: ({ bitsPerSecond }) => rate(bitsPerSecond) },
+  { head: 'stalls > 100 ms', cell: ({ stalls }) => `${stalls.length}` },
+  { head: 'lost wake-ups', cell: ({ lostWakeups }) => `${lostWakeups}` },
+  { head: 'longest', cell: ({ stalls, longestMs }) => (stalls.length > 0 ? `${longestMs.toFixed(0)} ms` : '-') },
+  { head: 'sleeps', cell: ({ sleeps }) => `${sleeps}` },
+  { head: 'hypercalls/event', cell: ({ hypercallsPerEvent }) => hypercallsPerEvent.toFixed(1) },
+  { head: 'CPU', cell: ({ senderCpu }) => percent(senderCpu) },
+  { head: 'CPU idle', cell: ({ idleCpu }) => (idleCpu === undefined ? '-' : percent(idleCpu)) },
+  { head: 'drops', cell: ({ queueDrops }) => `${queueDrops}` },
+  { head: 'RTOs', cell: ({ timeouts }) => `${timeouts}` },
+];
+
+/** @returns the table of the runs on one kind of machine, a line each. */
+export function table(runs: readonly Figures[]): string[] {
+  const rows = [COLUMNS.map(({ head }) => head), ...runs.map((run) => COLUMNS.map(({ cell }) => cell(run)))];
+  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,101 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type LabOptions, parseOptions } from '../src/options.ts';
+import type { JsonRun } from '../src/report-json.ts';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'qanat-stall-lab-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function lab(...args: readonly string[]) {
+  const env = { PATH: process.env['PATH'] };
+  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', cwd: directory, env });
+}
+
+describe('options', () => {
+  it('have defaults that make the whole experiment', () => {
+    expect(parseOptions([])).toEqual({
+      seconds: 10,
+      virtualSeconds: 3,
+      idleSeconds: 2,
+      machines: ['threads', 'virtual'],
+      builds: ['2013', '2013-masked', 'qanat'],
+      txqueuelens: [1000, 32],
+      seed: 1,
+      html: 'stall-lab.html',
+      json: false,
+    } satisfies LabOptions);
+  });
+
+  it('choose parts of it', () => {
+    const args = ['--machine', 'virtual', '--builds', 'qanat,2013', '--txqueuelen', '32', '-t', '0.5', '--no-html'];
+    expect(parseOptions(args)).toMatchObject({
+      seconds: 0.5,
+      machines: ['virtual'],
+      builds: ['2013', 'qanat'],
+      txqueuelens: [32],
+      html: undefined,
+    });
+  });
+
+  it.each([
+    [['--builds', '2014'], "--builds '2014' is unknown: give some of 2013, 2013-masked, qanat"],
+    [['--machine', 'cooperative'], "--machine 'cooperative' is unknown: give threads, virtual or both"],
+    [['--txqueuelen', '64'], "--txqueuelen '64' is unknown: give 1000, 32 or both"],
+    [['--time', '0'], "--time '0': give 0.1 to 600 seconds"],
+    [['--seed', '1.5'], "--seed '1.5': give 0 to 4294967295 as a whole number"],
+    [['--html', ''], '--html needs the name of a file'],
+    [['more'], "argument 'more' is not understood"],
+    [['--tiem', '3'], "unknown option '--tiem'"],
+  ])('say in one line what is wrong with %j', (args, message) => {
+    expect(() => parseOptions(args)).toThrow(message);
+    expect(() => parseOptions(args)).not.toThrow(/\n/);
+  });
+});
+
+// The built command, as users run it: `tsc -b` comes first.
+describe.runIf(existsSync(MAIN))('the command', () => {
+  it('runs the three builds, prints a table, and writes a report with the flows above each other', () => {
+    const args = ['--machine', 'virtual', '--txqueuelen', '1000', '--virtual-time', '0.5', '--idle', '0.05'];
+    const { status, stdout } = lab(...args);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^On virtual time:\n\nbuild +txqueuelen +throughput +stalls > 100 ms/);
+    for (const build of ['2013', '2013-masked', 'qanat']) expect(stdout).toMatch(new RegExp(`^${build} +1000`, 'm'));
+    expect(stdout).toContain('auditor: netif of 2013: a writer that needs 2 tx slots waits for an event');
+    const html = readFileSync(join(directory, 'stall-lab.html'), 'utf8');
+    expect(html.match(/<svg /g)).toHaveLength(1);
+    expect(html.match(/class="bytes"/g)).toHaveLength(3);
+    expect(html).toContain('2013, stall 1: ');
+    expect(html).not.toMatch(/NaN|undefined|Infinity/);
+    expect(html).not.toMatch(/(src|href)=/);
+  });
+
+  it('prints one JSON document', () => {
+    const args = ['--json', '--no-html', '--machine', 'virtual', '--txqueuelen', '1000', '--idle', '0'];
+    const { status, stdout } = lab(...args, '--builds', '2013', '--virtual-time', '0.5');
+    expect(status).toBe(0);
+    const { runs } = JSON.parse(stdout) as { runs: JsonRun[] };
+    expect(runs).toMatchObject([{ build: '2013', machine: 'virtual', txqueuelen: 1000, lostWakeups: 1 }]);
+    expect(runs[0]!.explanations[0]![0]).toContain('lost wake-up');
+  });
+
+  it('ends with code 2 and one line for bad input', () => {
+    expect(lab('--builds', 'x')).toMatchObject({
+      status: 2,
+      stderr: "stall-lab: --builds 'x' is unknown: give some of 2013, 2013-masked, qanat\n",
+    });
+    expect(lab('--html', '/nowhere/at/all.html')).toMatchObject({
+      status: 2,
+      stderr: 'stall-lab: --html /nowhere/at/all.html cannot be written (ENOENT)\n',
+    });
+  });
+});
