@@ -1,6 +1,12 @@
 export { type Crc32, crc32 } from './crc32.ts';
 export { FlowLog, type FlowLogHandle } from './flow-log.ts';
-export { DEFAULT_RECORDS, FlowRecorder, type FlowRecorderOptions, MAX_RECORDS } from './flow-recorder.ts';
+export {
+  DEFAULT_RECORDS,
+  FlowRecorder,
+  type FlowRecorderOptions,
+  MAX_RECORDS,
+  type OrderCounter,
+} from './flow-recorder.ts';
 export * from './formats/index.ts';
 export * from './kinds.ts';
 export {
@@ -32,6 +38,7 @@ export {
   type SegmentRecord,
   type WindowRecord,
 } from './record.ts';
+export type { RowSink } from './row-store.ts';
 export { firstColumnAtLeast } from './search.ts';
 export * from './segment-info.ts';
 export * from './table-builders.ts';

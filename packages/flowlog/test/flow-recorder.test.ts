@@ -1,25 +1,10 @@
-import type { WindowState } from '@qanat/tcp';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FlowLog, type FlowRecord, FlowRecorder, MAX_RECORDS } from '../src/index.ts';
-
-const WINDOW: WindowState = {
-  sndNxt: -1,
-  segAck: 2,
-  sndUna: 3,
-  rcvNxt: 4,
-  backoff: 5,
-  sndWnd: 6,
-  rcvWnd: 7,
-  cwnd: 8,
-  ssthresh: 0x7fff_ffff,
-  mss: 1448,
-  inRecovery: true,
-  recoveryPoint: -11,
-};
+import { FlowLog, type FlowRecord, FlowRecorder, MAX_RECORDS, REASON_FAST, REASON_RTO } from '../src/index.ts';
+import { NO_OPTIONS, WINDOW } from './observed.ts';
 
 function send(recorder: FlowRecorder, nowUs: number, seq = nowUs): void {
-  recorder.segmentSent(seq, 7, 0x18, 1460, 512, nowUs, 3, false);
+  recorder.segmentSent(seq, 7, 0x18, 1460, 512, nowUs, 3, 0, NO_OPTIONS);
 }
 
 describe('FlowRecorder', () => {
@@ -44,8 +29,8 @@ describe('FlowRecorder', () => {
   it('keeps every field of the three kinds of record', () => {
     const recorder = new FlowRecorder();
     recorder.startLogging();
-    recorder.segmentSent(-2, 9, 0x19, 1448, 65535, 2 ** 40, 12, true);
-    recorder.segmentReceived(9, -3, 0x10, 0, 1024, 2 ** 40 + 10, 2 ** 40 + 25);
+    recorder.segmentSent(-2, 9, 0x19, 1448, 65535, 2 ** 40, 12, REASON_RTO, NO_OPTIONS);
+    recorder.segmentReceived(9, -3, 0x10, 0, 1024, 2 ** 40 + 10, 2 ** 40 + 25, NO_OPTIONS);
     recorder.windowUpdated(2 ** 40 + 26, WINDOW);
     expect(recorder.getLogDumpCopy()).toEqual([
       {
@@ -95,8 +80,8 @@ describe('FlowRecorder', () => {
   it('a slot that is used again keeps nothing of its former record', () => {
     const recorder = new FlowRecorder({ records: 1 });
     recorder.startLogging();
-    recorder.segmentSent(1, 2, 0xff, 99, 98, 1, 97, true);
-    recorder.segmentReceived(3, 4, 0, 0, 0, 5, 5);
+    recorder.segmentSent(1, 2, 0xff, 99, 98, 1, 97, REASON_FAST, NO_OPTIONS);
+    recorder.segmentReceived(3, 4, 0, 0, 0, 5, 5, NO_OPTIONS);
     expect(recorder.getLogDumpCopy()).toEqual([
       {
         op: 'RX',
@@ -143,7 +128,7 @@ describe('FlowRecorder', () => {
           }
           if (what === 'tx' || what === 'rx' || what === 'wnd') {
             if (what === 'tx') send(recorder, now);
-            if (what === 'rx') recorder.segmentReceived(1, 2, 3, 4, 5, now - 1, now);
+            if (what === 'rx') recorder.segmentReceived(1, 2, 3, 4, 5, now - 1, now, NO_OPTIONS);
             if (what === 'wnd') recorder.windowUpdated(now, WINDOW);
             if (recording) model.push(now);
             if (model.length > recorder.capacity) {
@@ -191,8 +176,8 @@ describe('FlowLog', () => {
   it('packs records into 64 bytes each and gives them back', () => {
     const recorder = new FlowRecorder();
     recorder.startLogging();
-    recorder.segmentSent(-2, 9, 0x19, 1448, 65535, 5, 12, true);
-    recorder.segmentReceived(9, -3, 0x10, 0, 1024, 6, 7);
+    recorder.segmentSent(-2, 9, 0x19, 1448, 65535, 5, 12, REASON_RTO, NO_OPTIONS);
+    recorder.segmentReceived(9, -3, 0x10, 0, 1024, 6, 7, NO_OPTIONS);
     recorder.windowUpdated(8, WINDOW);
     const records = recorder.getLogDumpCopy();
     const log = FlowLog.from(records, 4);

@@ -162,9 +162,9 @@ function crcOf(bytes: Uint8Array): number {
 
 /** A file, and where each of its chunks lies. */
 function fileWithChunks(seed: number): { file: Uint8Array; extents: { from: number; to: number }[]; trace: Trace } {
-  const trace = sampleTrace(seed, 60);
+  const trace = sampleTrace(seed, 24);
   const sizes: number[] = [];
-  writeTrace(trace, (bytes) => sizes.push(bytes.length), 16);
+  writeTrace(trace, (bytes) => sizes.push(bytes.length), 8);
   const extents: { from: number; to: number }[] = [];
   let from = sizes[0]!;
   for (let i = 1; i < sizes.length; i += 2) {
@@ -172,7 +172,7 @@ function fileWithChunks(seed: number): { file: Uint8Array; extents: { from: numb
     extents.push({ from, to });
     from = to;
   }
-  return { file: encodeTrace(trace, 16), extents, trace };
+  return { file: encodeTrace(trace, 8), extents, trace };
 }
 
 /** What the chunks that are still whole hold, by reading a file of these chunks alone. */

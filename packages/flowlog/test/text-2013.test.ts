@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FlowRecord, FlowRecorder, formatText2013, parseText2013, text2013Chunks } from '../src/index.ts';
+import { NO_OPTIONS, WINDOW } from './observed.ts';
 
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const positive = fc.integer({ min: 0, max: 0x7fff_ffff });
@@ -52,9 +53,10 @@ describe('the 2013 text format', () => {
   it('is written to the letter', () => {
     const recorder = new FlowRecorder();
     recorder.startLogging();
-    recorder.segmentSent(466434749, 452893865, 0x10, 1459, 1024, 5_000_000, 3, false);
-    recorder.segmentReceived(452893865, 466437667, 0x10, 0, 1024, 5_000_200, 5_000_205);
+    recorder.segmentSent(466434749, 452893865, 0x10, 1459, 1024, 5_000_000, 3, 0, NO_OPTIONS);
+    recorder.segmentReceived(452893865, 466437667, 0x10, 0, 1024, 5_000_200, 5_000_205, NO_OPTIONS);
     recorder.windowUpdated(5_000_207, {
+      ...WINDOW,
       sndNxt: 466437667,
       segAck: 466437667,
       sndUna: 466434749,
@@ -68,7 +70,7 @@ describe('the 2013 text format', () => {
       inRecovery: false,
       recoveryPoint: 466434749,
     });
-    recorder.segmentSent(-1, -2147483648, 0x10, 1, 1024, 66_000_000, 1_500_000, false);
+    recorder.segmentSent(-1, -2147483648, 0x10, 1, 1024, 66_000_000, 1_500_000, 0, NO_OPTIONS);
     expect(formatText2013(recorder.getLogDumpCopy())).toBe(
       [
         'Time=0.000000, Delay=0.000003, Op=TX, Kind=SEG, details=[466434749 452893865] \n',
@@ -97,7 +99,7 @@ describe('the 2013 text format', () => {
   it('comes in pieces that join to the whole', () => {
     const recorder = new FlowRecorder();
     recorder.startLogging();
-    for (let i = 0; i < 20_000; i++) recorder.segmentSent(i, 0, 0, 0, 0, i, 0, false);
+    for (let i = 0; i < 20_000; i++) recorder.segmentSent(i, 0, 0, 0, 0, i, 0, 0, NO_OPTIONS);
     const log = recorder.snapshot();
     const chunks = [...text2013Chunks(log)];
     expect(chunks.length).toBe(3);

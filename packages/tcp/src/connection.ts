@@ -7,7 +7,7 @@ import type { CongestionControl, ModelControl, ModelState } from './congestion-c
 import type { DestinationCache } from './destination-metrics.ts';
 import type { MtuProbe } from './mtu-state.ts';
 import type { TcpPath } from './network.ts';
-import type { TcpObserver, WindowState } from './observer.ts';
+import type { TcpObserver, TimerState, WindowState } from './observer.ts';
 import { type SynOptions, TIMESTAMPS_BYTES } from './options.ts';
 import { RackState } from './rack-state.ts';
 import { ReceiveQueue } from './receive-queue.ts';
@@ -64,8 +64,14 @@ export interface TcpContext {
   readonly synOptions: SynOptions;
   /** What earlier connections taught about destinations. */
   readonly destinations: DestinationCache;
-  /** The clock itself, for the flow log. */
+  /** The clock itself. */
   readClock(): number;
+  /** A time for the flow log, of something that took a little work (see `stamp-clock`). */
+  stamp(): number;
+  /** The stamp before, of what follows it at once. */
+  stampMark(): number;
+  /** A stamp for a call of the user. */
+  stampUser(): number;
   /** A user call begins that acts by the time: outside of a batch, `nowUs` is that of the last one. */
   userBegins(): void;
   /** Asks for a turn (events, output) at the end of the batch. */
@@ -110,7 +116,7 @@ const INFINITE_SSTHRESH = 0x7fffffff;
  * The transmission control block (RFC 9293 section 3.3.1): plain state. The rules that move it live in `input`, `ack`,
  * `output`, `recovery` and `timers`; what a user may call lives in `user`.
  */
-export class Connection implements WindowState, ModelState {
+export class Connection implements WindowState, TimerState, ModelState {
   readonly tcp: TcpContext;
   /** Replaced by `configure`; buffer sizes and what the handshake settled stay as they were. */
   config: TcpConfig;
@@ -292,6 +298,10 @@ export class Connection implements WindowState, ModelState {
   /** F-RTO is deciding (RFC 5682), and its step 2.b: new data goes before retransmissions. */
   frto = false;
   sendNewFirst = false;
+  /** Why what is sent again in CA_LOSS is (RESENT_*), for an observer. */
+  resendReason = 0;
+  /** Why sending stopped last (STOP_* of `send-policy`). */
+  sendStop = 0;
   /** When the first of them struck: R2 and the user timeout count from here. */
   stalledSinceUs = NEVER;
   /** Whether output was last stopped by cwnd, and the flight of that round (see `cwnd-validation`). */
@@ -435,6 +445,14 @@ export class Connection implements WindowState, ModelState {
     return this.rtx.inFlight;
   }
 
+  get hasInFlight(): boolean {
+    return this.rtx.packetsOut > 0;
+  }
+
+  get reordering(): number {
+    return this.config.dupThresh;
+  }
+
   /** Probing a closed window. */
   get persisting(): boolean {
     return this.rtoMode === TIMER_PERSIST && this.rtoAtUs !== NEVER;
@@ -498,6 +516,7 @@ export class Connection implements WindowState, ModelState {
       if (at === NEVER) this.tcp.timers.cancel(this.timer);
       else this.tcp.timers.arm(this.timer, at);
     }
+    if (this.observer !== undefined) this.observer.settled(this.tcp.stampMark(), this);
   }
 
   /** Notes an event for the user and asks for a turn at the end of the batch. */

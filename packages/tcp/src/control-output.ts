@@ -3,6 +3,7 @@ import type { TcpConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import { synEcnFlags } from './ecn.ts';
 import type { TcpPath } from './network.ts';
+import { observeSent, observeSyn } from './observe.ts';
 import { synOptionsBytes, writeSynOptions } from './options.ts';
 import { rateSent } from './rate.ts';
 import { timestampNow } from './segment-output.ts';
@@ -20,6 +21,8 @@ import {
   TCP_SRC_PORT,
   TCP_URGENT,
 } from './wire.ts';
+
+const NO_BLOCKS = new Int32Array(0);
 
 /** SYN or SYN-ACK, first or again. */
 export function sendSyn(c: Connection, again: boolean): void {
@@ -82,7 +85,7 @@ export function sendSyn(c: Connection, again: boolean): void {
     c.dataSegsOut++;
     c.bytesSent += bytes;
   }
-  if (c.observer !== undefined) c.observer.segmentSent(c.iss, ack, flags, bytes, window, tcp.readClock(), 0, again);
+  if (c.observer !== undefined) observeSyn(c, ack, flags, bytes, window, again, options);
 }
 
 function finishChecksum(c: Connection, addr: number, bytes: number): void {
@@ -110,7 +113,7 @@ export function sendReset(c: Connection): void {
   tcp.stats.OutSegs++;
   c.segsOut++;
   if (c.observer !== undefined) {
-    c.observer.segmentSent(c.sndNxt, c.rcvNxt, RST | ACK, 0, 0, tcp.readClock(), 0, false);
+    observeSent(c, c.sndNxt, c.rcvNxt, RST | ACK, 0, 0, false, 0, false, 0, NO_BLOCKS, NO_BLOCKS);
   }
 }
 

@@ -14,8 +14,17 @@ export type { FastOpenKey } from './fast-open-server.ts';
 export { type TcpInfo, tcpInfo } from './info.ts';
 export type { Listener, OnConnection } from './listener.ts';
 export type { TcpNetwork, TcpPath } from './network.ts';
-export type { TcpObserver, WindowState } from './observer.ts';
+export * from './observer.ts';
 export { reportedMtu } from './path-mtu.ts';
+export {
+  STOP_BUDGET,
+  STOP_CWND,
+  STOP_DEVICE,
+  STOP_EMPTY,
+  STOP_PACED,
+  STOP_SMALL,
+  STOP_WINDOW,
+} from './send-policy.ts';
 export { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
 export { formatSs, SS_HEADER, type SsInfo, ssInfo } from './ss.ts';
 export * from './state.ts';

@@ -12,6 +12,7 @@ import { takesPredicted } from './header-prediction.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { startMtuProbing } from './mtu-probe.ts';
 import { resendWithoutBlame } from './non-congestion-loss.ts';
+import { observeReceived, observeWindow } from './observe.ts';
 import { startPacing } from './pacing.ts';
 import { measureAsReceiver } from './rcv-rtt.ts';
 import { stopTimer } from './retransmit-timer.ts';
@@ -46,16 +47,15 @@ export function segmentArrives(c: Connection, segment: Segment, packet: Packet):
   const { tcp } = c;
   c.segsIn++;
   c.lastReceivedUs = tcp.nowUs;
-  if (c.observer !== undefined) {
-    const { seq, ack, flags, bytes, window, arrivedUs } = segment;
-    c.observer.segmentReceived(seq, ack, flags, bytes, window, arrivedUs, tcp.readClock());
-  } else if (takesPredicted(c, segment, packet)) {
+  if (c.observer !== undefined) observeReceived(c, segment);
+  if (takesPredicted(c, segment, packet)) {
+    if (c.observer !== undefined) observeWindow(c);
     return DONE;
   }
   const answer = c.state === SYN_SENT ? arrivesInSynSent(c, segment, packet) : arrivesSynchronized(c, segment, packet);
   if (c.state !== CLOSED) {
     tcp.touch(c);
-    if (c.observer !== undefined) c.observer.windowUpdated(tcp.readClock(), c);
+    if (c.observer !== undefined) observeWindow(c);
   }
   return answer;
 }

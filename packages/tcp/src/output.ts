@@ -65,6 +65,7 @@ function sendData(c: Connection): void {
   const cwndLimited = stop === STOP_CWND || rtx.inFlight >= c.cwnd;
   if (cwndLimited || rtx.packetsOut > packetsBefore) validateCwnd(c, cwndLimited);
   updateChrono(c, stop);
+  c.sendStop = stop;
   // Before the handshake is complete the timer is that of the SYN-ACK.
   if (c.txBlocked || c.state === SYN_RECEIVED) return;
   if (rtx.packetsOut > packetsBefore) {

@@ -10,6 +10,7 @@ import { segmentArrives, takeEarlyData, takeSynOptions } from './input.ts';
 import type { IsnGenerator } from './isn.ts';
 import { Listener, type OnConnection } from './listener.ts';
 import type { TcpNetwork, TcpPath } from './network.ts';
+import { observeReceived } from './observe.ts';
 import { synOptionsBytes, writeSynOptions } from './options.ts';
 import type { Segment } from './segment.ts';
 import { SYN_RECEIVED } from './state.ts';
@@ -155,6 +156,7 @@ export class PassiveOpen {
     c.parent = listener;
     listener.add(c);
     this.#tcp.open(c);
+    if (c.observer !== undefined) observeReceived(c, segment);
     this.#tcp.stats.PassiveOpens++;
     return c;
   }

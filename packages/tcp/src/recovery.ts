@@ -2,6 +2,7 @@ import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
 import { isCwndLimited } from './cwnd-validation.ts';
 import { probeLost, settleSuspicion } from './mtu-probe.ts';
+import { UNDONE_FRTO } from './observer.ts';
 import { updatePacing } from './pacing.ts';
 import { endReduction, reduce, startReduction } from './prr.ts';
 import { rackDetectLoss } from './rack.ts';
@@ -133,7 +134,7 @@ function duringLoss(c: Connection, segment: Segment, what: number): void {
     // Step 3.b: data that was sent only once arrived, so not everything was lost.
     if (what & ACK_ORIGINAL) {
       count(c, 'TCPSpuriousRTOs');
-      undoLoss(c);
+      undoLoss(c, UNDONE_FRTO);
       return;
     }
     if (seqGt(c.sndNxt, c.recoveryPoint)) {
@@ -152,8 +153,8 @@ function duringLoss(c: Connection, segment: Segment, what: number): void {
   if (recoveredNow) recovered(c, segment);
 }
 
-function undoLoss(c: Connection): void {
-  undo(c, true);
+function undoLoss(c: Connection, reason?: number): void {
+  undo(c, true, reason);
   settleSuspicion(c, true);
   c.retries = 0;
   c.frto = false;

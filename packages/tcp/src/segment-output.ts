@@ -2,6 +2,7 @@ import { foldSum } from '@qanat/bytes';
 import { NEVER } from '@qanat/clock';
 import type { Connection } from './connection.ts';
 import { ecnCodepoint, segmentEcnFlags } from './ecn.ts';
+import { observeSent } from './observe.ts';
 import { OPT_NOP, OPT_SACK, TIMESTAMPS_BYTES, TIMESTAMPS_PROLOGUE } from './options.ts';
 import { urgentPointer } from './urgent.ts';
 import { chooseWindow } from './window.ts';
@@ -55,7 +56,6 @@ export function sendSegment(
     tcp.blockOnDevice(c);
     return false;
   }
-  const startUs = c.observer === undefined ? 0 : tcp.readClock();
   const view = memory.view;
   const ack = c.rcvNxt;
   const window = chooseWindow(c);
@@ -80,8 +80,9 @@ export function sendSegment(
     window +
     urgent;
   let at = addr + TCP_HEADER_BYTES;
+  let tsVal = 0;
   if (stamps > 0) {
-    const tsVal = timestampNow(c);
+    tsVal = timestampNow(c);
     const tsEcr = c.tsRecent;
     view.setInt32(at, TIMESTAMPS_PROLOGUE);
     view.setInt32(at + 4, tsVal);
@@ -116,8 +117,8 @@ export function sendSegment(
     c.lastSentUs = tcp.nowUs;
   }
   if (c.observer !== undefined) {
-    const endUs = tcp.readClock();
-    c.observer.segmentSent(seq, ack, flags, bytes, window, endUs, endUs - startUs, retransmission);
+    const has = stamps > 0;
+    observeSent(c, seq, ack, flags, bytes, window, retransmission, tsVal, has, sackCount, sackLeft, sackRight);
   }
   return true;
 }

@@ -23,12 +23,15 @@ import { ANSWER_RST, OPEN_AGAIN, segmentArrives } from './input.ts';
 import { IsnGenerator } from './isn.ts';
 import type { Listener, OnConnection } from './listener.ts';
 import type { TcpNetwork, TcpPath } from './network.ts';
+import { observeWake } from './observe.ts';
+import { WAITS_CLOSE, WAITS_CONNECT, WAITS_READABLE, WAITS_WRITABLE } from './observer.ts';
 import type { SynOptions } from './options.ts';
 import { output } from './output.ts';
 import { type PassiveContext, PassiveOpen } from './passive-open.ts';
 import { mtuReduced } from './path-mtu.ts';
 import { Segment } from './segment.ts';
 import { seqGeq, seqLeq, seqLt } from './seq.ts';
+import { StampClock } from './stamp-clock.ts';
 import { CLOSED, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
 import { TcpStats } from './stats.ts';
 import { runTimers } from './timers.ts';
@@ -84,6 +87,9 @@ export class Tcp implements PassiveContext {
   readonly #connections = new Demux();
   readonly #passive: PassiveOpen;
   readonly #segment = new Segment();
+  readonly #stamps: StampClock;
+  /** Called with every connection that is made, before its first segment: to set an observer. */
+  onOpen: ((c: Connection) => void) | undefined;
   /** Connections with something to do at the end of the batch: a queue in an array that keeps its room. */
   readonly #touched: (Connection | undefined)[] = [];
   #touchedHead = 0;
@@ -105,6 +111,7 @@ export class Tcp implements PassiveContext {
     this.#network = options.network;
     this.#clock = options.clock;
     this.clockResolutionUs = options.clock.resolutionUs;
+    this.#stamps = new StampClock(options.clock);
     this.#random = options.random;
     this.#isn = new IsnGenerator(options.random.u32(), options.random.u32());
     this.#passive = new PassiveOpen(
@@ -119,6 +126,18 @@ export class Tcp implements PassiveContext {
 
   readClock(): number {
     return this.#clock.now();
+  }
+
+  stamp(): number {
+    return this.#stamps.stamp(this.nowUs);
+  }
+
+  stampMark(): number {
+    return this.#stamps.mark(this.nowUs);
+  }
+
+  stampUser(): number {
+    return this.#inBatch ? this.#stamps.mark(this.nowUs) : this.#stamps.now();
   }
 
   #readTime(): void {
@@ -417,6 +436,7 @@ export class Tcp implements PassiveContext {
     c.lastReceivedUs = this.nowUs;
     c.updateMss();
     this.#connections.add(c);
+    this.onOpen?.(c);
   }
 
   /** Changes the key of Fast Open cookies; those made with the one before are good until the next change. */
@@ -441,6 +461,7 @@ export class Tcp implements PassiveContext {
     c.events = 0;
     const user = c.user;
     if (user === undefined) return;
+    if (c.observer !== undefined) observeTold(c, events);
     if (events & EVENT_CONNECT) user.onConnect();
     if (events & EVENT_URGENT) user.onUrgent();
     if (events & EVENT_TROUBLE && c.state !== CLOSED) user.onTrouble?.(c.trouble);
@@ -462,6 +483,14 @@ export class Tcp implements PassiveContext {
     }
     return 0;
   }
+}
+
+/** Which of the events that a user is told of end a wait. */
+function observeTold(c: Connection, events: number): void {
+  if (events & EVENT_CONNECT) observeWake(c, WAITS_CONNECT);
+  if (events & EVENT_READABLE && c.rcv.readable > 0) observeWake(c, WAITS_READABLE);
+  if (events & EVENT_WRITABLE && c.state !== CLOSED) observeWake(c, WAITS_WRITABLE);
+  if (events & EVENT_CLOSE) observeWake(c, WAITS_CLOSE);
 }
 
 function randomKey(random: Random): FastOpenKey {

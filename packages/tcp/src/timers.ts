@@ -7,6 +7,15 @@ import { givenUp, noteRetry } from './give-up.ts';
 import { keepAliveTimer } from './keepalive.ts';
 import { lossProbeTimeout } from './loss-probe-timeout.ts';
 import { suspectBlackHole } from './mtu-probe.ts';
+import { observeFired, observeWindow } from './observe.ts';
+import {
+  FIRED_DELAYED_ACK,
+  FIRED_KEEPALIVE,
+  FIRED_LIFE,
+  FIRED_PACE,
+  RESENT_AFTER_RTO,
+  RESENT_RTO,
+} from './observer.ts';
 import { output, retransmitAt } from './output.ts';
 import { probeWindow } from './persist.ts';
 import { checkAppLimited } from './rate.ts';
@@ -21,6 +30,7 @@ export function runTimers(c: Connection): void {
   const nowUs = c.tcp.nowUs;
   if (c.lifeAtUs <= nowUs) {
     c.lifeAtUs = NEVER;
+    if (c.observer !== undefined) observeFired(c, FIRED_LIFE);
     // FIN-WAIT-2 of a closed connection that the peer never ends, or the end of TIME-WAIT; else it lingers too long.
     if (c.state === FIN_WAIT_2 || c.state === TIME_WAIT) finish(c, undefined);
     else abort(c, undefined, true);
@@ -28,11 +38,13 @@ export function runTimers(c: Connection): void {
   }
   if (c.delayedAckAtUs <= nowUs) {
     c.delayedAckAtUs = NEVER;
+    if (c.observer !== undefined) observeFired(c, FIRED_DELAYED_ACK);
     count(c, 'DelayedACKs');
     sendAck(c);
   }
   if (c.rtoAtUs <= nowUs) {
     const mode = c.rtoMode;
+    if (c.observer !== undefined) observeFired(c, mode);
     checkAppLimited(c);
     stopTimer(c);
     switch (mode) {
@@ -51,10 +63,14 @@ export function runTimers(c: Connection): void {
         retransmissionTimeout(c);
     }
   }
-  if (c.state !== CLOSED && c.keepAliveAtUs <= nowUs) keepAliveTimer(c);
+  if (c.state !== CLOSED && c.keepAliveAtUs <= nowUs) {
+    if (c.observer !== undefined) observeFired(c, FIRED_KEEPALIVE);
+    keepAliveTimer(c);
+  }
   // The next burst goes out with the output at the end of the batch, if it still may.
   if (c.paceHeld && c.paceAtUs <= nowUs) {
     c.paceHeld = false;
+    if (c.observer !== undefined) observeFired(c, FIRED_PACE);
     c.tcp.touch(c);
   }
   if (c.state !== CLOSED) c.rearm();
@@ -78,13 +94,15 @@ function retransmissionTimeout(c: Connection): void {
   c.retries++;
   noteRetry(c, c.retries);
   suspectBlackHole(c);
+  c.resendReason = RESENT_RTO;
   // RFC 6298 (5.5): back off; a segment that the device refuses has not been tried, so it does not count.
   if (retransmitAt(c, rtx.head)) {
     if (c.backoff < 30) c.backoff++;
     c.retransmitHint = rtx.packetsOut > 1 ? rtx.seq[rtx.head + 1]! : c.sndNxt;
   }
+  c.resendReason = RESENT_AFTER_RTO;
   setTimer(c, TIMER_RETRANSMIT, c.tcp.nowUs + c.rtoUs);
-  if (c.observer !== undefined) c.observer.windowUpdated(c.tcp.readClock(), c);
+  if (c.observer !== undefined) observeWindow(c);
   output(c);
 }
 

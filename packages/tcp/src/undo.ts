@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { SEEN_UNDO, UNDONE_DSACK, UNDONE_EIFEL } from './observer.ts';
 import type { Segment } from './segment.ts';
 
 /**
@@ -45,8 +46,11 @@ export function mayUndo(c: Connection, segment: Segment): boolean {
   return c.undoPossible && (c.undoRetrans === 0 || wasDelayed(c, segment));
 }
 
-/** Restores cwnd and ssthresh. @param unmark the loss marks were wrong too. */
-export function undo(c: Connection, unmark: boolean): void {
+/**
+ * Restores cwnd and ssthresh. @param unmark the loss marks were wrong too.
+ * @param reason what told so (UNDONE_*), for an observer.
+ */
+export function undo(c: Connection, unmark: boolean, reason = c.undoRetrans === 0 ? UNDONE_DSACK : UNDONE_EIFEL): void {
   if (unmark) {
     c.rtx.clearLost();
     c.lossMarked = c.sndUna;
@@ -61,4 +65,5 @@ export function undo(c: Connection, unmark: boolean): void {
   if (c.rtx.retransOut === 0) c.retransStamped = false;
   c.ecnReduced = false;
   c.cwndLimited = true;
+  if (c.observer !== undefined) c.observer.happened(c.tcp.stampMark(), SEEN_UNDO, reason, c.cwnd * c.mss);
 }

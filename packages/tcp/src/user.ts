@@ -6,6 +6,8 @@ import { createCongestionControl, joinModel } from './congestion.ts';
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
 import { armKeepAlive } from './keepalive.ts';
+import { observeRead, observeWritten } from './observe.ts';
+import { SEEN_CLOSE } from './observer.ts';
 import { startPacing } from './pacing.ts';
 import { checkAppLimited } from './rate.ts';
 import { seqDiff } from './seq.ts';
@@ -59,6 +61,7 @@ function queued(c: Connection, taken: number, asked: number, flags: number): num
   }
   if (flags & WRITE_URGENT && taken > 0) sendUrgent(c);
   if (taken > 0) c.tcp.touch(c);
+  if (c.observer !== undefined) observeWritten(c, taken, asked);
   return taken;
 }
 
@@ -81,6 +84,7 @@ export function consume(c: Connection, bytes: number): void {
 function afterRead(c: Connection, bytes: number): number {
   tuneReceive(c, bytes);
   urgentRead(c);
+  if (c.observer !== undefined && bytes > 0) observeRead(c, bytes);
   // The window may be worth an update now.
   if (bytes > 0) {
     if (c.state === CLOSED) {
@@ -97,6 +101,7 @@ function afterRead(c: Connection, bytes: number): number {
 export function shutdown(c: Connection): void {
   if (c.writeShut) return;
   c.writeShut = true;
+  if (c.observer !== undefined) c.observer.happened(c.tcp.stampUser(), SEEN_CLOSE, c.orphaned ? 0 : 1, 0);
   switch (c.state) {
     case ESTABLISHED:
       c.finQueued = true;

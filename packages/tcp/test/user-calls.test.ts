@@ -134,6 +134,7 @@ describe('the observer', () => {
   it('sees every segment both ways, and the windows after it', () => {
     const t = new Harness({ lossProbe: false, quickAcks: 0 }).connect('mss 1000', { rttMs: 10 });
     const seen: string[] = [];
+    const happened: number[][] = [];
     const rel = (n: number, base: number) => (n - base) | 0;
     const observer: TcpObserver = {
       segmentSent: (seq, ack, flags, bytes, _window, _now, delayUs, again) =>
@@ -144,18 +145,20 @@ describe('the observer', () => {
         ),
       windowUpdated: (_now, w) =>
         seen.push(`una ${rel(w.sndUna, t.peer.iss)} nxt ${rel(w.sndNxt, t.peer.iss)} wnd ${w.sndWnd}`),
+      settled: () => {},
+      happened: (_now, what, a, b) => happened.push([what, a, b]),
     };
     t.c.observer = observer;
     t.write(500);
     t.in('P. 1:11(10) ack 501 win 3000', { arrivedUs: t.time.clock.now() - 7 });
     t.wait(100);
-    expect(seen[0]).toBe('sent 1 ack 1 24+500 0 false');
+    expect(seen[0]).toBe('sent 1 ack 1 24+500 0 0');
     expect(seen).toContain('got 1 ack 501 24+10 win 3000 7');
     expect(seen).toContain('una 501 nxt 501 wnd 3000');
-    expect(seen.at(-1)).toMatch(/^(sent 501 ack 11 16\+0 0 false|una 501 nxt 501 wnd 3000)$/);
+    expect(seen.at(-1)).toMatch(/^(sent 501 ack 11 16\+0 0 0|una 501 nxt 501 wnd 3000)$/);
     t.write(500);
     t.wait(1000);
-    expect(seen.some((s) => /^sent 501 .*\+500 0 true$/.test(s))).toBe(true);
+    expect(seen.some((s) => /^sent 501 .*\+500 0 2$/.test(s))).toBe(true);
   });
 });
 
