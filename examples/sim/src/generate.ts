@@ -144,6 +144,7 @@ function tcpOptions(draw: Draw, rateLimited: boolean): Mutable<Partial<TcpConfig
   if (draw.chance(0.1)) tcp.slowStartAfterIdle = false;
   for (const key of ['rack', 'lossProbe', 'frto', 'dsack'] as const) if (draw.chance(0.1)) tcp[key] = false;
   if (draw.chance(0.2)) tcp.ecn = draw.pick(['off', 'on']);
+  if (draw.chance(0.1)) tcp.accurateEcn = true;
   if (draw.chance(0.2)) tcp.mtuProbing = draw.pick(['off', 'always']);
   if (draw.chance(0.05)) tcp.cork = true;
   if (draw.chance(0.05)) tcp.notsentLowat = draw.log(1, 100_000);

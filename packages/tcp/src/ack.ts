@@ -65,11 +65,12 @@ export function processAck(c: Connection, segment: Segment): boolean {
     if (sackFindings.dsack) what |= ACK_DSACK;
     if (marked > 0 && sackFindings.original) what |= ACK_ORIGINAL;
   }
-  if (reportsCongestion(c, segment)) what |= ACK_ECE;
   const windowChanged = updateWindow(c, segment);
   const advanced = seqDiff(ack, c.sndUna);
   if (advanced > 0) what |= ACK_ADVANCED | cumulate(c, segment, ack, advanced, highBefore);
   const acked = advanced > 0 ? cumulated.segments : 0;
+  const delivered = acked - (advanced > 0 ? cumulated.sackedBefore : 0) + marked;
+  if (reportsCongestion(c, segment, delivered)) what |= ACK_ECE;
 
   const rttUs = answersOldDuplicate(what, ack, advanced) ? 0 : measure(c, segment, sackSentUs, what);
   if (c.sackOk && c.config.rack) rackUpdateWindow(c);
@@ -105,7 +106,6 @@ export function processAck(c: Connection, segment: Segment): boolean {
     what |= ACK_DUPLICATE;
   }
   if (what !== 0) {
-    const delivered = acked - (advanced > 0 ? cumulated.sackedBefore : 0) + marked;
     const stateBefore = c.caState;
     onAcknowledgment(c, segment, what, acked, delivered, rttUs);
     // A state that was left or entered changes which timer is right.

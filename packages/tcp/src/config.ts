@@ -68,6 +68,8 @@ export interface TcpConfig {
   readonly dsack: boolean;
   /** ECN, RFC 3168: ask for it (on), take it when asked (passive), never (off) [tcp_ecn 1, 2, 0]. */
   readonly ecn: 'off' | 'passive' | 'on';
+  /** Accurate ECN, RFC 9768, where ECN is asked for or taken; else the classic kind [tcp_ecn 3 and 5]. */
+  readonly accurateEcn: boolean;
   /**
    * Heed ICMP "fragmentation needed", RFC 1191; else segments are as large as the device takes, whatever routers say
    * [IP_MTU_DISCOVER: WANT and DO, or the others].
@@ -148,6 +150,7 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   frto: true,
   dsack: true,
   ecn: 'passive',
+  accurateEcn: false,
   pathMtuDiscovery: true,
   fastOpenClient: true,
   fastOpenServer: false,

@@ -1,5 +1,6 @@
 import type { Memory, PageAllocator } from '@qanat/bytes';
 import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
+import type { AccurateEcn } from './accurate-ecn.ts';
 import { initialRcvLimit } from './auto-tune.ts';
 import type { TcpConfig } from './config.ts';
 import { createCongestionControl, joinModel } from './congestion.ts';
@@ -230,6 +231,8 @@ export class Connection implements WindowState, TimerState, ModelState {
   ecnOk = false;
   ecnEcho = false;
   ecnReduced = false;
+  /** Accurate ECN was agreed on (then `ecnOk` is true as well). */
+  accurateEcn: AccurateEcn | undefined;
   /** Segments that came marked CE. */
   deliveredCeIn = 0;
   /** TS.Recent and when it was taken. */

@@ -1,3 +1,12 @@
+import {
+  ACE_MASK,
+  AccurateEcn,
+  aceFlags,
+  agreesToAccurateEcn,
+  asksForAccurateEcn,
+  handshakeAce,
+  newlyMarked,
+} from './accurate-ecn.ts';
 import type { Connection } from './connection.ts';
 import { quicken } from './delayed-ack.ts';
 import type { Segment } from './segment.ts';
@@ -6,23 +15,40 @@ import { ACK, CWR, ECE, SYN } from './wire.ts';
 /** ECN in TCP, RFC 3168 section 6.1, with the choices of Linux. Codepoints are the low bits of the TOS byte. */
 const ECT_0 = 2;
 const CE = 3;
+const HEADERS_BYTES = 40;
 
 /** ECN flags for our SYN: an ECN-setup SYN, unless one was lost (section 6.1.1.1). */
 export function synEcnFlags(c: Connection, reply: boolean): number {
-  if (reply) return c.ecnOk ? ECE : 0;
-  return c.config.ecn === 'on' && c.synRetries === 0 ? ECE | CWR : 0;
+  if (reply) {
+    if (c.accurateEcn !== undefined) return handshakeAce(c.accurateEcn);
+    return c.ecnOk ? ECE : 0;
+  }
+  if (c.config.ecn !== 'on' || c.synRetries > 0) return 0;
+  return c.config.accurateEcn ? ACE_MASK : ECE | CWR;
 }
 
-/** Takes what a SYN or SYN-ACK says: an ECN-setup SYN has both flags, an ECN-setup SYN-ACK has ECE alone. */
+/**
+ * Takes what a SYN or SYN-ACK says: an ECN-setup SYN has both flags, an ECN-setup SYN-ACK has ECE alone. A SYN that asks
+ * for accurate ECN has all three, so to others it asks for ECN.
+ */
 export function negotiateEcn(c: Connection, segment: Segment): void {
-  const flags = segment.flags & (ECE | CWR);
-  if (segment.flags & ACK) c.ecnOk = c.config.ecn === 'on' && c.synRetries === 0 && flags === ECE;
-  else c.ecnOk = c.config.ecn !== 'off' && flags === (ECE | CWR);
+  const { ecn, accurateEcn } = c.config;
+  c.accurateEcn = undefined;
+  if (segment.flags & ACK) {
+    const asked = ecn === 'on' && c.synRetries === 0;
+    const accurate = asked && accurateEcn && agreesToAccurateEcn(segment);
+    if (accurate) c.accurateEcn = new AccurateEcn(segment, true);
+    c.ecnOk = accurate || (asked && (segment.flags & (ECE | CWR)) === ECE);
+  } else {
+    c.ecnOk = ecn !== 'off' && (segment.flags & (ECE | CWR)) === (ECE | CWR);
+    if (c.ecnOk && accurateEcn && asksForAccurateEcn(segment)) c.accurateEcn = new AccurateEcn(segment, false);
+  }
 }
 
 /** ECN flags of a segment of ours: ECE until the peer answers with CWR, CWR once after a reduction with new data. */
 export function segmentEcnFlags(c: Connection, newData: boolean): number {
   if (!c.ecnOk) return 0;
+  if (c.accurateEcn !== undefined) return aceFlags(c.accurateEcn);
   let flags = c.ecnEcho ? ECE : 0;
   if (c.ecnReduced && newData) flags |= CWR;
   return flags;
@@ -30,12 +56,16 @@ export function segmentEcnFlags(c: Connection, newData: boolean): number {
 
 /** The ECN codepoint: only new data is sent as ECN-capable (section 6.1.5). */
 export function ecnCodepoint(c: Connection, newData: boolean): number {
-  return c.ecnOk && newData ? ECT_0 : 0;
+  return c.ecnOk && newData && c.accurateEcn?.cleared !== true ? ECT_0 : 0;
 }
 
 /** A segment with data, or a CWR, has come: the receiver's part. */
 export function receiveEcn(c: Connection, segment: Segment): void {
   if (!c.ecnOk || segment.flags & SYN) return;
+  if (c.accurateEcn !== undefined) {
+    receiveAccurateEcn(c, c.accurateEcn, segment);
+    return;
+  }
   if (segment.flags & CWR) {
     c.ecnEcho = false;
     if (segment.bytes > 0) c.ackNow = true;
@@ -48,7 +78,19 @@ export function receiveEcn(c: Connection, segment: Segment): void {
   }
 }
 
-/** Whether an acknowledgment reports congestion. */
-export function reportsCongestion(c: Connection, segment: Segment): boolean {
-  return c.ecnOk && (segment.flags & (ECE | SYN)) === ECE;
+/** Every packet that came marked counts; a segment with data is answered at once, so that the sender learns soon. */
+function receiveAccurateEcn(c: Connection, state: AccurateEcn, segment: Segment): void {
+  if ((segment.tos & CE) !== CE) return;
+  // A super-segment stands for several packets, which were marked alike.
+  const packets = Math.max(1, Math.ceil(segment.bytes / (c.path.deviceMtu - HEADERS_BYTES)));
+  state.received += packets;
+  c.deliveredCeIn += packets;
+  if (segment.bytes > 0) c.ackNow = true;
+}
+
+/** Whether an acknowledgment reports congestion. @param delivered packets that it newly covers. */
+export function reportsCongestion(c: Connection, segment: Segment, delivered: number): boolean {
+  if (!c.ecnOk) return false;
+  if (c.accurateEcn !== undefined) return newlyMarked(c, c.accurateEcn, segment, delivered) > 0;
+  return (segment.flags & (ECE | SYN)) === ECE;
 }

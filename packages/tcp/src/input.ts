@@ -1,5 +1,6 @@
 import type { Packet } from '@qanat/bytes';
 import { challengeAck, failsPaws, inWindow, noteDuplicate, noteTimestamp } from './acceptability.ts';
+import { synAckReported } from './accurate-ecn.ts';
 import { processAck } from './ack.ts';
 import { abort, enterTimeWait, finish, limitFinWait2, restartTimeWait } from './close.ts';
 import { type Connection, EVENT_CONNECT, EVENT_END, EVENT_READABLE } from './connection.ts';
@@ -238,6 +239,7 @@ function arrivesSynchronized(c: Connection, segment: Segment, packet: Packet): n
       return DONE;
     }
     acknowledgesSyn(c, segment);
+    if (c.accurateEcn !== undefined) synAckReported(c.accurateEcn, segment);
   } else if (c.state === TIME_WAIT) {
     return arrivesInTimeWait(c, segment);
   }

@@ -44,7 +44,7 @@ export function onAcknowledgment(
   const advanced = (what & ACK_ADVANCED) !== 0;
   if (!c.sackOk) delivered += emulateSack(c, acked, (what & ACK_DUPLICATE) !== 0);
   c.delivered += delivered;
-  if (what & ACK_ECE) c.deliveredCe += delivered;
+  if (what & ACK_ECE && c.accurateEcn === undefined) c.deliveredCe += delivered;
   const lostBefore = rtx.lostOut;
   const lostTotal = rtx.lostTotal;
 

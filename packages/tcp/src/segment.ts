@@ -1,6 +1,17 @@
 import type { Memory } from '@qanat/bytes';
 import { ParsedOptions } from './options.ts';
-import { FIN, headerBytes, SYN, TCP_ACK, TCP_DST_PORT, TCP_SEQ, TCP_SRC_PORT, TCP_URGENT, TCP_WINDOW } from './wire.ts';
+import {
+  FIN,
+  headerBytes,
+  SYN,
+  TCP_ACK,
+  TCP_DST_PORT,
+  TCP_OFFSET_FLAGS,
+  TCP_SEQ,
+  TCP_SRC_PORT,
+  TCP_URGENT,
+  TCP_WINDOW,
+} from './wire.ts';
 
 /** The segment that is being processed, read out of the packet once. One object serves a whole stack. */
 export class Segment {
@@ -37,7 +48,7 @@ export class Segment {
     this.dstPort = view.getUint16(addr + TCP_DST_PORT);
     this.seq = view.getInt32(addr + TCP_SEQ);
     this.ack = view.getInt32(addr + TCP_ACK);
-    const flags = memory.u8[addr + 13]!;
+    const flags = view.getUint16(addr + TCP_OFFSET_FLAGS) & 0x1ff;
     this.flags = flags;
     this.window = view.getUint16(addr + TCP_WINDOW);
     this.urgent = view.getUint16(addr + TCP_URGENT);

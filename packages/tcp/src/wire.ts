@@ -21,6 +21,9 @@ export const ACK = 0x10;
 export const URG = 0x20;
 export const ECE = 0x40;
 export const CWR = 0x80;
+/** Accurate ECN, RFC 9768: the bit in front of CWR. The three together are a number, ACE. */
+export const AE = 0x100;
+export const ACE_SHIFT = 6;
 
 /** Length of the header in bytes as the data offset field says. */
 export function headerBytes(memory: Memory, addr: number): number {

@@ -385,7 +385,7 @@ export class Harness implements TcpNetwork {
   feed(text: string, extra: InExtra = {}): void {
     const peer = extra.from ?? this.peer;
     const match =
-      /^([SFRP.UEW-]+) (-?\d+)(?::(-?\d+)\((\d+)\))?(?: ack (-?\d+))?(?: win (\d+))?(?: urg (\d+))?(?: <(.*)>)?$/.exec(
+      /^([SFRP.UEWA-]+) (-?\d+)(?::(-?\d+)\((\d+)\))?(?: ack (-?\d+))?(?: win (\d+))?(?: urg (\d+))?(?: <(.*)>)?$/.exec(
         text,
       );
     if (match === null) throw new Error(`not a segment: ${text}`);

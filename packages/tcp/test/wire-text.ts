@@ -35,6 +35,7 @@ const LETTERS: readonly [string, number][] = [
   ['U', wire.URG],
   ['E', wire.ECE],
   ['W', wire.CWR],
+  ['A', wire.AE],
 ];
 
 /** Flags in tcpdump's letters: `.` is ACK, `-` is none. */
@@ -171,7 +172,7 @@ export function encodeSegment(
   view.setUint16(2, s.dstPort);
   view.setInt32(4, s.seq);
   view.setInt32(8, s.ack);
-  bytes[12] = (dataOffset ?? header / 4) << 4;
+  bytes[12] = ((dataOffset ?? header / 4) << 4) | (s.flags >>> 8);
   bytes[13] = s.flags;
   view.setUint16(14, s.window);
   view.setUint16(18, s.urgent);
@@ -185,13 +186,13 @@ export function decodeSegment(bytes: Uint8Array): WireSegment {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const header = (bytes[12]! >>> 4) * 4;
   if (header < 20 || header > bytes.length) throw new Error(`data offset ${header} of ${bytes.length} bytes`);
-  if (bytes[12]! & 15) throw new Error('reserved bits are set');
+  if (bytes[12]! & 14) throw new Error('reserved bits are set');
   return {
     srcPort: view.getUint16(0),
     dstPort: view.getUint16(2),
     seq: view.getInt32(4),
     ack: view.getInt32(8),
-    flags: bytes[13]!,
+    flags: ((bytes[12]! & 1) << 8) | bytes[13]!,
     window: view.getUint16(14),
     checksum: view.getUint16(16),
     urgent: view.getUint16(18),

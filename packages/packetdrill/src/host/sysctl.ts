@@ -123,9 +123,11 @@ function figure(
 }
 
 function ecn(settings: Settings, value: string, name: string): void {
-  const mode = (['off', 'on', 'passive'] as const)[integer(value, name)];
-  if (mode === undefined) throw new UnsupportedError(`the sysctl ${name}=${value} (AccECN) is not supported`);
+  // 4 asks for classic ECN and takes the accurate kind: a mixture that we do not have.
+  const mode = (['off', 'on', 'passive', 'on', undefined, 'passive'] as const)[integer(value, name)];
+  if (mode === undefined) throw new UnsupportedError(`the sysctl ${name}=${value} is not supported`);
   settings.tcp.ecn = mode;
+  settings.tcp.accurateEcn = integer(value, name) > 2;
 }
 
 function synCookies(settings: Settings, value: string, name: string): void {
