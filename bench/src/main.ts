@@ -1,12 +1,16 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { count, positive } from './argument.ts';
 import { CASES } from './cases/index.ts';
 import { addCases } from './cases-command.ts';
 import { benchIperf, iperfTable } from './iperf.ts';
 import { addNetsim } from './netsim-command.ts';
+import { addProfile } from './profile-command.ts';
+import { insertReport, readKept, report } from './report.ts';
+import { addStages } from './stages-command.ts';
 
 const RESULTS = new URL('../results/', import.meta.url);
+const PAGE = new URL('../../docs/PERFORMANCE.md', import.meta.url);
 
 /** Keeps a result beside the others, named after what was measured and when. @returns its path. */
 function save(result: { readonly bench: string; readonly date: string }): string {
@@ -41,7 +45,19 @@ command
     if (options.save) progress(`kept in ${save(result)}`);
   });
 
+addStages(command, { line, progress, save });
+addProfile(command, { line, progress, save });
 addNetsim(command, count, save);
+
+command
+  .command('report')
+  .description('makes one table of the newest kept results')
+  .option('--write', 'put it into docs/PERFORMANCE.md')
+  .action(({ write = false }: { write?: boolean }) => {
+    const lines = report(CASES, readKept(RESULTS));
+    if (write) writeFileSync(PAGE, insertReport(readFileSync(PAGE, 'utf8'), lines));
+    else for (const text of lines) line(text);
+  });
 
 try {
   await command.parseAsync();

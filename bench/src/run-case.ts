@@ -99,10 +99,15 @@ export async function runCase(
 function contenderResult(name: string, skipped: string | null, runs: readonly Figures[]): ContenderResult {
   const summary: Record<string, Summary> = {};
   for (const key of Object.keys(runs[0] ?? {})) {
-    const values = runs.map((figures) => figures[key]).filter((value) => value !== undefined);
-    summary[key] = summarize(values);
+    const values = valuesOf(runs, key);
+    if (values.length > 0) summary[key] = summarize(values);
   }
   return { name, skipped, runs, summary };
+}
+
+/** What could be measured: a run may be too short for a figure. */
+function valuesOf(runs: readonly Figures[], key: string): number[] {
+  return runs.map((figures) => figures[key] ?? Number.NaN).filter(Number.isFinite);
 }
 
 /** Ratios of the runs that were made in the same round. */
@@ -118,10 +123,7 @@ function ratiosOf(taken: ReadonlyMap<string, readonly Figures[]>, metric: string
 
 function judge(goal: Goal, taken: ReadonlyMap<string, readonly Figures[]>): GoalResult {
   const { metric, of, to, atLeast, atMost } = goal;
-  const values =
-    to === undefined
-      ? (taken.get(of) ?? []).map((figures) => figures[metric]).filter((value) => value !== undefined)
-      : ratiosOf(taken, metric, of, to);
+  const values = to === undefined ? valuesOf(taken.get(of) ?? [], metric) : ratiosOf(taken, metric, of, to);
   const value = values.length === 0 ? null : summarize(values).median;
   const met = value === null ? null : value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity);
   const limit = atLeast !== undefined ? `>= ${atLeast}` : `<= ${atMost}`;
