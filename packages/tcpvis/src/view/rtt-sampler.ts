@@ -1,0 +1,76 @@
+import { GrowTable } from './grow-table.ts';
+import { type DecodedSegments, KIND_NEW } from './segment-decoder.ts';
+
+/** Segments whose acknowledgment is awaited; older ones are forgotten. */
+const AWAITED = 1 << 16;
+/** Beyond this only every other sample is kept, then every fourth, ... */
+const MAX_SAMPLES = 1 << 20;
+
+/**
+ * Round-trip times out of the segments themselves, at the sender: from a segment to the acknowledgment of its last byte.
+ * A stretch in which something was sent again gives none (Karn).
+ */
+export class RttSampler {
+  /** Time of the acknowledgment, and the sample, both in microseconds. */
+  readonly samples = new GrowTable(2);
+  readonly #end = new Float64Array(AWAITED);
+  readonly #sentUs = new Float64Array(AWAITED);
+  #first = 0;
+  #next = 0;
+  #againFrom = Number.POSITIVE_INFINITY;
+  #againTo = 0;
+  #acked = 0;
+  #stride = 1;
+  #seen = 0;
+
+  /** Takes the next segments. */
+  add(decoded: DecodedSegments): void {
+    const mask = AWAITED - 1;
+    for (let row = 0; row < decoded.rows; row++) {
+      const timeUs = decoded.timeUs[row]!;
+      if (decoded.direction[row] === 0) {
+        const start = decoded.start[row]!;
+        const end = decoded.end[row]!;
+        if (end <= start) continue;
+        if (decoded.kind[row] === KIND_NEW) {
+          this.#end[this.#next & mask] = end;
+          this.#sentUs[this.#next & mask] = timeUs;
+          this.#next++;
+          if (this.#next - this.#first > AWAITED) this.#first = this.#next - AWAITED;
+        } else {
+          this.#againFrom = Math.min(this.#againFrom, start);
+          this.#againTo = Math.max(this.#againTo, end);
+        }
+        continue;
+      }
+      const ack = decoded.ack[row]!;
+      if (!(ack > this.#acked)) continue;
+      this.#acked = ack;
+      let sentUs = Number.NaN;
+      while (this.#first < this.#next && this.#end[this.#first & mask]! <= ack) {
+        if (this.#end[this.#first & mask]! === ack) sentUs = this.#sentUs[this.#first & mask]!;
+        this.#first++;
+      }
+      const again = ack > this.#againFrom;
+      if (ack >= this.#againTo) this.#againFrom = Number.POSITIVE_INFINITY;
+      if (!again && !Number.isNaN(sentUs)) this.#keep(timeUs, timeUs - sentUs);
+    }
+  }
+
+  #keep(timeUs: number, rttUs: number): void {
+    if (this.#seen++ % this.#stride !== 0) return;
+    if (this.samples.rows >= MAX_SAMPLES) this.#thin();
+    const row = this.samples.add();
+    this.samples.column(0)[row] = timeUs;
+    this.samples.column(1)[row] = rttUs;
+  }
+
+  #thin(): void {
+    this.#stride *= 2;
+    const half = this.samples.rows >>> 1;
+    for (const column of [this.samples.column(0), this.samples.column(1)]) {
+      for (let row = 0; row < half; row++) column[row] = column[2 * row]!;
+    }
+    this.samples.rows = half;
+  }
+}

@@ -1,0 +1,210 @@
+/** A trace as the page holds it: tables in chunks, of which only the heads need be in memory. */
+import {
+  EVENT_SCHEMA,
+  type EventTable,
+  type FlowDescriptor,
+  MACHINE_SCHEMA,
+  type MachineTable,
+  SACK_SCHEMA,
+  type SackTable,
+  type Schema,
+  SEGMENT_SCHEMA,
+  type SegmentTable,
+  type SourceDescriptor,
+  type TableOf,
+  type Trace,
+  type TraceClock,
+  tableSlice,
+  WINDOW_SCHEMA,
+  type WindowTable,
+} from '@qanat/flowlog';
+
+/** Smallest and largest value of a column in a chunk. */
+export type Bounds = (column: string) => readonly [number, number] | undefined;
+
+export interface ChunkHead<T> {
+  readonly firstUs: number;
+  readonly lastUs: number;
+  readonly rows: number;
+  /** Of the rows, without reading them; undefined when the heads do not tell. */
+  readonly bounds: Bounds | undefined;
+  /** The rows. Fails with an Error whose message is a sentence for people. */
+  load(): T | Promise<T>;
+}
+
+export interface Chunk<T> extends ChunkHead<T> {
+  /** Number of its first row in the list. */
+  readonly firstRow: number;
+}
+
+/** The chunks of one table, in the order of time. */
+export class ChunkList<T extends { readonly rows: number }> {
+  readonly chunks: Chunk<T>[] = [];
+  rows = 0;
+
+  push(head: ChunkHead<T>): void {
+    this.chunks.push({
+      firstUs: head.firstUs,
+      lastUs: head.lastUs,
+      rows: head.rows,
+      bounds: head.bounds,
+      load: () => head.load(),
+      firstRow: this.rows,
+    });
+    this.rows += head.rows;
+  }
+
+  /** @returns the first chunk that ends at `timeUs` or later; their number when there is none. */
+  firstEndingFrom(timeUs: number): number {
+    let low = 0;
+    let high = this.chunks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.chunks[middle]!.lastUs < timeUs) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** @returns the number of chunks that begin at `timeUs` or before. */
+  countStartingUntil(timeUs: number): number {
+    let low = 0;
+    let high = this.chunks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.chunks[middle]!.firstUs <= timeUs) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** @returns the chunk with a row, or -1. */
+  chunkOfRow(row: number): number {
+    let low = 0;
+    let high = this.chunks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.chunks[middle]!.firstRow <= row) low = middle + 1;
+      else high = middle;
+    }
+    return row < this.rows ? low - 1 : -1;
+  }
+
+  /** @returns about how many rows lie in a stretch of time, from the heads alone. */
+  estimateRows(t0: number, t1: number): number {
+    let rows = 0;
+    const end = this.countStartingUntil(t1);
+    for (let at = this.firstEndingFrom(t0); at < end; at++) {
+      const { firstUs, lastUs, rows: all } = this.chunks[at]!;
+      const inside = Math.min(lastUs, t1) - Math.max(firstUs, t0);
+      rows += lastUs > firstUs ? Math.max(1, (all * inside) / (lastUs - firstUs)) : all;
+    }
+    return rows;
+  }
+}
+
+export interface FlowStore {
+  readonly descriptor: FlowDescriptor;
+  readonly segments: ChunkList<SegmentTable>;
+  readonly sacks: ChunkList<SackTable>;
+  readonly windows: ChunkList<WindowTable>;
+  readonly events: ChunkList<EventTable>;
+  /** Number of the first row of `segments` in the counting that `sacks.segment` uses. */
+  readonly firstSegment: number;
+}
+
+export interface SourceStore {
+  readonly descriptor: SourceDescriptor;
+  readonly machine: ChunkList<MachineTable>;
+  readonly strings: readonly string[];
+}
+
+/** One chunk of the store, as the scan meets it. */
+export type ScanItem =
+  | { readonly kind: 'segments' | 'sacks' | 'windows' | 'events'; readonly flow: number; readonly chunk: number }
+  | { readonly kind: 'machine'; readonly source: number; readonly chunk: number };
+
+export interface TraceStore {
+  readonly flows: FlowStore[];
+  readonly sources: SourceStore[];
+  readonly clock: TraceClock;
+  readonly problems: string[];
+  /** Every chunk, in the order in which reading them is cheap; `flow` and `source` are indices. */
+  readonly scanOrder: ScanItem[];
+}
+
+/** Rows of a chunk that is cut from a table in memory. */
+const CHUNK_ROWS = 4096;
+
+/** Makes a store of a trace that is in memory. */
+export function storeOfTrace(trace: Trace): TraceStore {
+  const scanOrder: ScanItem[] = [];
+  const flows = trace.flows.map((flow, index): FlowStore => {
+    const store: FlowStore = {
+      descriptor: flow,
+      segments: chunksOf(SEGMENT_SCHEMA, flow.segments),
+      sacks: sackChunks(flow.sacks),
+      windows: chunksOf(WINDOW_SCHEMA, flow.windows),
+      events: chunksOf(EVENT_SCHEMA, flow.events),
+      firstSegment: flow.firstSegment,
+    };
+    for (const kind of ['segments', 'sacks', 'windows', 'events'] as const) {
+      store[kind].chunks.forEach((_, chunk) => {
+        scanOrder.push({ kind, flow: index, chunk });
+      });
+    }
+    return store;
+  });
+  const sources = trace.sources.map((source, index): SourceStore => {
+    const machine = chunksOf(MACHINE_SCHEMA, source.machine);
+    machine.chunks.forEach((_, chunk) => {
+      scanOrder.push({ kind: 'machine', source: index, chunk });
+    });
+    return { descriptor: source, machine, strings: source.strings };
+  });
+  return { flows, sources, clock: trace.clock, problems: [...trace.problems], scanOrder };
+}
+
+function chunksOf<S extends Schema & { readonly timeUs: 'f64' }>(schema: S, table: TableOf<S>): ChunkList<TableOf<S>> {
+  const list = new ChunkList<TableOf<S>>();
+  const timeUs = (table as { readonly timeUs: Float64Array }).timeUs;
+  for (let from = 0; from < table.rows; from += CHUNK_ROWS) {
+    const to = Math.min(from + CHUNK_ROWS, table.rows);
+    const load = (): TableOf<S> => tableSlice(schema, table, from, to);
+    list.push({ firstUs: timeUs[from]!, lastUs: timeUs[to - 1]!, rows: to - from, bounds: undefined, load });
+  }
+  return list;
+}
+
+/** SACK blocks have no time of their own: the chunks are found by the numbers of their segments. */
+function sackChunks(table: SackTable): ChunkList<SackTable> {
+  const list = new ChunkList<SackTable>();
+  for (let from = 0; from < table.rows; from += CHUNK_ROWS) {
+    const to = Math.min(from + CHUNK_ROWS, table.rows);
+    const limits: readonly [number, number] = [table.segment[from]!, table.segment[to - 1]!];
+    list.push({
+      firstUs: 0,
+      lastUs: 0,
+      rows: to - from,
+      bounds: (column) => (column === 'segment' ? limits : undefined),
+      load: () => tableSlice(SACK_SCHEMA, table, from, to),
+    });
+  }
+  return list;
+}
+
+/** Start and end of everything that is in a store, in microseconds; both 0 when it is empty. */
+export function timeRange(store: TraceStore): readonly [number, number] {
+  let first = Number.POSITIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
+  const lists = [
+    ...store.flows.flatMap(({ segments, windows, events }) => [segments, windows, events]),
+    ...store.sources.map(({ machine }) => machine),
+  ];
+  for (const { chunks } of lists) {
+    if (chunks.length === 0) continue;
+    first = Math.min(first, chunks[0]!.firstUs);
+    last = Math.max(last, chunks.at(-1)!.lastUs);
+  }
+  return first <= last ? [first, last] : [0, 0];
+}
