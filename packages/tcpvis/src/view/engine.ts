@@ -1,0 +1,180 @@
+/** Answers what the pictures ask: a trace, its digest, and the queries over both. */
+import { areTwoEnds } from '@qanat/flowlog';
+import { FlowDigest } from './flow-digest.ts';
+import type { Layer, PanelData } from './panel-data.ts';
+import { PANEL_KINDS, type PanelSpec, type PresetPanel, type Side } from './panels.ts';
+import { FlowQuery, type Range } from './query-flow.ts';
+import { SourceQuery } from './query-source.ts';
+import { SourceDigest } from './source-digest.ts';
+import { type TraceStore, timeRange } from './store.ts';
+import { throughput } from './throughput.ts';
+
+/** Called while the rows are read. @param done share of the work, 0..1. */
+export type Progress = (done: number) => void | Promise<void>;
+
+export class Engine {
+  readonly store: TraceStore;
+  readonly flows: FlowQuery[] = [];
+  readonly sources: SourceQuery[] = [];
+  #scanned = 0;
+
+  constructor(store: TraceStore) {
+    this.store = store;
+    this.extend();
+  }
+
+  /** Start and end of the trace in microseconds. */
+  get range(): readonly [number, number] {
+    return timeRange(this.store);
+  }
+
+  get complete(): boolean {
+    return this.#scanned === this.store.scanOrder.length;
+  }
+
+  /** Takes notice of flows and sources that the store has got since. */
+  extend(): void {
+    const { flows, sources } = this.store;
+    while (this.flows.length < flows.length) {
+      const store = flows[this.flows.length]!;
+      this.flows.push(new FlowQuery(store, new FlowDigest(store)));
+    }
+    while (this.sources.length < sources.length) {
+      this.sources.push(new SourceQuery(sources[this.sources.length]!, new SourceDigest()));
+    }
+  }
+
+  /**
+   * Reads all rows that were not read yet, once.
+   * @param progress called every now and then; what it returns is awaited.
+   */
+  async scan(progress: Progress = () => {}): Promise<void> {
+    const { scanOrder } = this.store;
+    let reported = 0;
+    while (this.#scanned < scanOrder.length) {
+      const item = scanOrder[this.#scanned]!;
+      try {
+        await this.#scanItem(item);
+      } catch (error) {
+        this.store.problems.push(error instanceof Error ? error.message : String(error));
+      }
+      this.#scanned++;
+      if (this.#scanned - reported < 16) continue;
+      reported = this.#scanned;
+      await progress(this.#scanned / scanOrder.length);
+    }
+    await progress(1);
+  }
+
+  async #scanItem(item: TraceStore['scanOrder'][number]): Promise<void> {
+    if (item.kind === 'machine') {
+      const source = this.sources[item.source]!;
+      const table = source.store.machine.chunks[item.chunk]!.load();
+      source.digest.add(table instanceof Promise ? await table : table);
+      return;
+    }
+    const { store, digest } = this.flows[item.flow]!;
+    if (item.kind === 'segments') digest.addSegments(await store.segments.chunks[item.chunk]!.load());
+    else if (item.kind === 'sacks') digest.addSacks(await store.sacks.chunks[item.chunk]!.load());
+    else if (item.kind === 'windows') digest.addWindows(await store.windows.chunks[item.chunk]!.load());
+    else digest.addEvents(await store.events.chunks[item.chunk]!.load());
+  }
+
+  /** @returns whether a flow's end sends most of the connection's data (0), or receives it (1). */
+  mainDirection(flow: number): 0 | 1 {
+    const { digest } = this.flows[flow]!;
+    return digest.bytes(1) > digest.bytes(0) ? 1 : 0;
+  }
+
+  /** @returns the other end of the same connection, -1 when the trace does not have it. */
+  peerOf(flow: number): number {
+    const { descriptor } = this.store.flows[flow]!;
+    return this.store.flows.findIndex((other) => areTwoEnds(descriptor, other.descriptor));
+  }
+
+  /** The panel of a preset for a connection: at the end that the preset is about, as far as the trace has it. */
+  panelOf({ kind, side }: PresetPanel, flow: number): PanelSpec {
+    const wanted = side === 'sender' ? 0 : 1;
+    if (this.mainDirection(flow) === wanted) return { kind, flows: [flow], direction: wanted };
+    const peer = this.peerOf(flow);
+    if (peer >= 0) return { kind, flows: [peer], direction: wanted };
+    // Only the other end was recorded: what it saw of the same data.
+    return { kind, flows: [flow], direction: this.mainDirection(flow) };
+  }
+
+  /** The end of a connection on one side, or the flow itself when the trace does not have it. */
+  sideOf(flow: number, side: Side): number {
+    return this.panelOf({ kind: 'sequence', side }, flow).flows[0]!;
+  }
+
+  /** @returns what a panel shows between two times. */
+  async panel(spec: PanelSpec, range: Range): Promise<PanelData> {
+    const layers: Layer[] = [];
+    const brief = spec.flows.length > 1;
+    for (const [place, index] of spec.flows.entries()) {
+      const flow = this.flows[index];
+      if (flow !== undefined) layers.push(...(await this.#layers(spec, flow, place, range, brief)));
+    }
+    const shown = layers.some((layer) => {
+      if (layer.type === 'shares') return !layer.background;
+      return layer.type !== 'marks' && (layer.type === 'line' ? layer.line : layer.bars).n > 0;
+    });
+    return {
+      kind: spec.kind,
+      unit: PANEL_KINDS[spec.kind].unit,
+      direction: spec.direction,
+      t0: range.t0,
+      t1: range.t1,
+      layers,
+      empty: shown ? undefined : this.complete ? 'nothing recorded here' : 'reading…',
+    };
+  }
+
+  /** @returns whether a panel could ever show something: a log may lack what it draws. */
+  has(spec: PanelSpec): boolean {
+    const flow = this.flows[spec.flows[0] ?? 0];
+    if (flow === undefined) return false;
+    const source = this.#sourceOf(flow);
+    if (spec.kind === 'rings') return source?.digest.has.ring === true;
+    if (spec.kind === 'sleep') return source?.digest.has.sleep === true;
+    if (spec.kind === 'queue') return this.sources.some(({ digest }) => digest.has.queue);
+    if (spec.kind === 'limited') return flow.digest.limited.changes > 1;
+    return true;
+  }
+
+  async #layers(spec: PanelSpec, flow: FlowQuery, place: number, range: Range, brief: boolean): Promise<Layer[]> {
+    switch (spec.kind) {
+      case 'sequence':
+        return flow.sequence(range, spec.direction, place);
+      case 'window':
+        return flow.window(range, place, brief);
+      case 'rtt':
+        return flow.rtt(range, place, brief);
+      case 'throughput':
+        return throughput(flow, range, spec.direction, place, brief);
+      case 'delay':
+        return flow.delay(range, place);
+      case 'limited':
+        return flow.limited(range, place, this.range[1]);
+      case 'rings': {
+        const source = this.#sourceOf(flow);
+        if (source === undefined || !source.digest.has.ring) return [];
+        return [await source.line(range, 'rxRing', 'rxRing', place), await source.line(range, 'txRing', 'txRing', place)];
+      }
+      case 'queue': {
+        const layers: Layer[] = [];
+        for (const source of this.sources) {
+          if (!source.digest.has.queue) continue;
+          layers.push(await source.line(range, 'queue', 'queue', place), ...source.marks(range, place));
+        }
+        return layers;
+      }
+      case 'sleep':
+        return this.#sourceOf(flow)?.sleep(range, place) ?? [];
+    }
+  }
+
+  #sourceOf(flow: FlowQuery): SourceQuery | undefined {
+    return this.sources.find(({ store }) => store.descriptor.id === flow.store.descriptor.source);
+  }
+}
