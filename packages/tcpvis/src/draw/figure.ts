@@ -36,17 +36,27 @@ export interface FigureOptions {
 }
 
 /** @returns the heights of the plots of a figure's panels, and the figure's height. */
-export function layoutFigure(panels: readonly PanelSpec[], height: number | undefined): { readonly plots: number[]; readonly height: number } {
+export function layoutFigure(
+  panels: readonly PanelSpec[],
+  height: number | undefined,
+): { readonly plots: number[]; readonly height: number } {
   const fixed = TITLE_HEIGHT + AXIS_HEIGHT + panels.length * (PANEL_HEAD + PANEL_GAP);
   const bands = panels.filter(({ kind }) => PANEL_KINDS[kind].band).length * BAND_HEIGHT;
   const weights = panels.reduce((sum, { kind }) => sum + (PANEL_KINDS[kind].band ? 0 : PANEL_KINDS[kind].weight), 0);
   const unit = height === undefined || weights === 0 ? UNIT_HEIGHT : Math.max(30, (height - fixed - bands) / weights);
-  const plots = panels.map(({ kind }) => (PANEL_KINDS[kind].band ? BAND_HEIGHT : Math.round(unit * PANEL_KINDS[kind].weight)));
+  const plots = panels.map(({ kind }) =>
+    PANEL_KINDS[kind].band ? BAND_HEIGHT : Math.round(unit * PANEL_KINDS[kind].weight),
+  );
   return { plots, height: height ?? fixed + plots.reduce((sum, plot) => sum + plot, 0) };
 }
 
 /** Draws the panels of a trace. The surface is `options.width` wide and as high as `layoutFigure` says. */
-export async function paintFigure(surface: Surface, engine: Engine, panels: readonly PanelSpec[], options: FigureOptions): Promise<void> {
+export async function paintFigure(
+  surface: Surface,
+  engine: Engine,
+  panels: readonly PanelSpec[],
+  options: FigureOptions,
+): Promise<void> {
   const { width, theme, t0, t1, originUs } = options;
   const { plots, height } = layoutFigure(panels, options.height);
   surface.rect(0, 0, width, height, theme.page);
@@ -81,6 +91,7 @@ export async function paintFigure(surface: Surface, engine: Engine, panels: read
 export function panelTitle(data: PanelData, columns: number): string {
   const { title } = PANEL_KINDS[data.kind];
   if (data.kind === 'sequence' && data.direction === 1) return `${title}, received`;
-  if (data.kind === 'throughput') return `${title}, per ${formatDuration(binUs({ t0: data.t0, t1: data.t1, columns }))}`;
+  if (data.kind === 'throughput')
+    return `${title}, per ${formatDuration(binUs({ t0: data.t0, t1: data.t1, columns }))}`;
   return title;
 }

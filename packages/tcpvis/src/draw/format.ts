@@ -94,7 +94,10 @@ export function formatNumber(value: number): string {
 function digits(value: number): string {
   const size = Math.abs(value);
   const places = size >= 100 || Number.isInteger(value) ? (size >= 100 ? 0 : 0) : size >= 10 ? 1 : 2;
-  return value.toFixed(places).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '');
+  return value
+    .toFixed(places)
+    .replace(/(\.\d*?)0+$/, '$1')
+    .replace(/\.$/, '');
 }
 
 /** @returns a tick of the time axis. @param step microseconds between two ticks. */

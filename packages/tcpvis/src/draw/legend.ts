@@ -100,7 +100,14 @@ function statesIn(shares: Float32Array, states: number): number[] {
 }
 
 /** Draws entries from right to left, so that they end at `right`; those without room are left out. */
-export function paintLegend(surface: Surface, entries: readonly LegendEntry[], left: number, right: number, y: number, theme: Theme): void {
+export function paintLegend(
+  surface: Surface,
+  entries: readonly LegendEntry[],
+  left: number,
+  right: number,
+  y: number,
+  theme: Theme,
+): void {
   const style: TextStyle = { size: 11, color: theme.faint };
   const widths = entries.map(({ label }) => surface.textWidth(label, style) + 28);
   let count = entries.length;

@@ -27,7 +27,13 @@ const FAR = 4000;
 const points = new PointBuffer();
 
 /** @param hidden series that are switched off. */
-export function paintPanel(surface: Surface, data: PanelData, frame: Frame, theme: Theme, hidden?: ReadonlySet<string>): void {
+export function paintPanel(
+  surface: Surface,
+  data: PanelData,
+  frame: Frame,
+  theme: Theme,
+  hidden?: ReadonlySet<string>,
+): void {
   const overlaid = data.layers.some((layer) => layer.flow > 0);
   surface.clip(frame.x, frame.y, frame.width, frame.height);
   for (const layer of data.layers) {
@@ -47,7 +53,16 @@ function paintLayer(surface: Surface, layer: Layer, frame: Frame, theme: Theme, 
     case 'line': {
       const color = overlaid ? theme.flows[layer.flow % theme.flows.length]! : theme.series[layer.series];
       if (layer.style === 'dots') paintDots(surface, layer.line, frame, color);
-      else paintLine(surface, layer.line, frame, color, layer.style === 'area', dashOf(layer.series), widthOf(layer.series));
+      else
+        paintLine(
+          surface,
+          layer.line,
+          frame,
+          color,
+          layer.style === 'area',
+          dashOf(layer.series),
+          widthOf(layer.series),
+        );
       break;
     }
     case 'bars': {
@@ -99,7 +114,8 @@ function paintLine(
     if (before !== high) points.add(x, before);
   }
   // The last value holds until the picture ends, or the next is known.
-  if (line.exact) points.add(Math.max(points.xy[points.length - 2]!, Math.min(frame.x + frame.width, xOf(frame, t[n - 1]!))), before);
+  if (line.exact)
+    points.add(Math.max(points.xy[points.length - 2]!, Math.min(frame.x + frame.width, xOf(frame, t[n - 1]!))), before);
   if (filled) surface.area(points, frame.y + frame.height, color, 0.16);
   surface.polyline(points, { color, width, ...(dash === undefined ? {} : { dash }) });
 }
@@ -127,7 +143,7 @@ function paintBars(surface: Surface, bars: Bars, frame: Frame, color: string, th
     const byColor = new Map<string, number[]>();
     for (let i = 0; i < bars.n; i++) {
       const kind = bars.kind[i]!;
-      if (kind !== 0 !== again) continue;
+      if ((kind !== 0) !== again) continue;
       const fill = again ? (theme.again[kind] ?? theme.again[15]!) : color;
       const list = byColor.get(fill);
       if (list === undefined) byColor.set(fill, [i]);

@@ -19,8 +19,8 @@ export class SvgSurface implements Surface {
   /** @returns the document. @param title what screen readers say. */
   finish(title: string): string {
     const size = `width="${this.#width}" height="${this.#height}" viewBox="0 0 ${this.#width} ${this.#height}"`;
-    const head = `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="${escape(FONT_FAMILY)}" role="img">`;
-    return `${head}\n<title>${escape(title)}</title>\n${this.#parts.join('\n')}\n</svg>\n`;
+    const head = `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="${escapeText(FONT_FAMILY)}" role="img">`;
+    return `${head}\n<title>${escapeText(title)}</title>\n${this.#parts.join('\n')}\n</svg>\n`;
   }
 
   clip(x: number, y: number, width: number, height: number): void {
@@ -70,7 +70,7 @@ export class SvgSurface implements Surface {
     const down = { top: 0.8, middle: 0.36, bottom: -0.2 }[style.baseline ?? 'middle'] * style.size;
     const weight = style.bold === true ? ' font-weight="600"' : '';
     const at = `x="${short(x)}" y="${short(y + down)}" font-size="${style.size}" fill="${style.color}"`;
-    this.#parts.push(`<text ${at}${anchor}${weight}>${escape(text)}</text>`);
+    this.#parts.push(`<text ${at}${anchor}${weight}>${escapeText(text)}</text>`);
   }
 
   textWidth(text: string, style: TextStyle): number {
@@ -101,6 +101,6 @@ function opacityOf(name: string, opacity: number): string {
   return opacity === 1 ? '' : ` ${name}="${opacity}"`;
 }
 
-function escape(text: string): string {
+function escapeText(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

@@ -1,16 +1,28 @@
 /** Answers what the pictures ask: a trace, its digest, and the queries over both. */
-import { areTwoEnds } from '@qanat/flowlog';
+import {
+  areTwoEnds,
+  EVENT_SCHEMA,
+  emptyTable,
+  MACHINE_SCHEMA,
+  SACK_SCHEMA,
+  type Schema,
+  SEGMENT_SCHEMA,
+  type TableOf,
+  WINDOW_SCHEMA,
+} from '@qanat/flowlog';
 import { FlowDigest } from './flow-digest.ts';
 import type { Layer, PanelData } from './panel-data.ts';
 import { PANEL_KINDS, type PanelSpec, type PresetPanel, type Side } from './panels.ts';
 import { FlowQuery, type Range } from './query-flow.ts';
 import { SourceQuery } from './query-source.ts';
 import { SourceDigest } from './source-digest.ts';
-import { type TraceStore, timeRange } from './store.ts';
+import { type ChunkList, type ScanItem, type TraceStore, timeRange } from './store.ts';
 import { throughput } from './throughput.ts';
 
 /** Called while the rows are read. @param done share of the work, 0..1. */
 export type Progress = (done: number) => void | Promise<void>;
+
+const MAX_PROBLEMS = 100;
 
 export class Engine {
   readonly store: TraceStore;
@@ -53,11 +65,7 @@ export class Engine {
     let reported = 0;
     while (this.#scanned < scanOrder.length) {
       const item = scanOrder[this.#scanned]!;
-      try {
-        await this.#scanItem(item);
-      } catch (error) {
-        this.store.problems.push(error instanceof Error ? error.message : String(error));
-      }
+      await this.#scanItem(item);
       this.#scanned++;
       if (this.#scanned - reported < 16) continue;
       reported = this.#scanned;
@@ -66,24 +74,50 @@ export class Engine {
     await progress(1);
   }
 
-  async #scanItem(item: TraceStore['scanOrder'][number]): Promise<void> {
+  async #scanItem(item: ScanItem): Promise<void> {
     if (item.kind === 'machine') {
-      const source = this.sources[item.source]!;
-      const table = source.store.machine.chunks[item.chunk]!.load();
-      source.digest.add(table instanceof Promise ? await table : table);
+      const { store, digest } = this.sources[item.source]!;
+      digest.add(await this.#load(store.machine, item.chunk, MACHINE_SCHEMA));
       return;
     }
     const { store, digest } = this.flows[item.flow]!;
-    if (item.kind === 'segments') digest.addSegments(await store.segments.chunks[item.chunk]!.load());
-    else if (item.kind === 'sacks') digest.addSacks(await store.sacks.chunks[item.chunk]!.load());
-    else if (item.kind === 'windows') digest.addWindows(await store.windows.chunks[item.chunk]!.load());
-    else digest.addEvents(await store.events.chunks[item.chunk]!.load());
+    if (item.kind === 'segments') digest.addSegments(await this.#load(store.segments, item.chunk, SEGMENT_SCHEMA));
+    else if (item.kind === 'sacks') digest.addSacks(await this.#load(store.sacks, item.chunk, SACK_SCHEMA));
+    else if (item.kind === 'windows') digest.addWindows(await this.#load(store.windows, item.chunk, WINDOW_SCHEMA));
+    else digest.addEvents(await this.#load(store.events, item.chunk, EVENT_SCHEMA));
+  }
+
+  /** A chunk that is damaged counts as empty, and is told. */
+  async #load<S extends Schema>(list: ChunkList<TableOf<S>>, chunk: number, schema: S): Promise<TableOf<S>> {
+    try {
+      const table = list.chunks[chunk]!.load();
+      return table instanceof Promise ? await table : table;
+    } catch (error) {
+      const { problems } = this.store;
+      if (problems.length < MAX_PROBLEMS) problems.push(error instanceof Error ? error.message : String(error));
+      return emptyTable(schema);
+    }
   }
 
   /** @returns whether a flow's end sends most of the connection's data (0), or receives it (1). */
   mainDirection(flow: number): 0 | 1 {
     const { digest } = this.flows[flow]!;
     return digest.bytes(1) > digest.bytes(0) ? 1 : 0;
+  }
+
+  /** The flow with the most data, at the end that sends it. */
+  busiest(): number {
+    let best = 0;
+    let most = -1;
+    this.flows.forEach(({ digest, store }, index) => {
+      const direction = this.mainDirection(index);
+      const score = 2 * digest.bytes(direction) + (direction === 0 ? 1 : 0) + store.segments.rows / 2 ** 32;
+      if (score > most) {
+        most = score;
+        best = index;
+      }
+    });
+    return best;
   }
 
   /** @returns the other end of the same connection, -1 when the trace does not have it. */
@@ -113,7 +147,7 @@ export class Engine {
     const brief = spec.flows.length > 1;
     for (const [place, index] of spec.flows.entries()) {
       const flow = this.flows[index];
-      if (flow !== undefined) layers.push(...(await this.#layers(spec, flow, place, range, brief)));
+      if (flow !== undefined) layers.push(...(await this.#layers(spec, index, place, range, brief)));
     }
     const shown = layers.some((layer) => {
       if (layer.type === 'shares') return !layer.background;
@@ -134,7 +168,7 @@ export class Engine {
   has(spec: PanelSpec): boolean {
     const flow = this.flows[spec.flows[0] ?? 0];
     if (flow === undefined) return false;
-    const source = this.#sourceOf(flow);
+    const source = this.sourceOf(spec.flows[0] ?? 0);
     if (spec.kind === 'rings') return source?.digest.has.ring === true;
     if (spec.kind === 'sleep') return source?.digest.has.sleep === true;
     if (spec.kind === 'queue') return this.sources.some(({ digest }) => digest.has.queue);
@@ -142,7 +176,8 @@ export class Engine {
     return true;
   }
 
-  async #layers(spec: PanelSpec, flow: FlowQuery, place: number, range: Range, brief: boolean): Promise<Layer[]> {
+  async #layers(spec: PanelSpec, index: number, place: number, range: Range, brief: boolean): Promise<Layer[]> {
+    const flow = this.flows[index]!;
     switch (spec.kind) {
       case 'sequence':
         return flow.sequence(range, spec.direction, place);
@@ -157,9 +192,12 @@ export class Engine {
       case 'limited':
         return flow.limited(range, place, this.range[1]);
       case 'rings': {
-        const source = this.#sourceOf(flow);
+        const source = this.sourceOf(index);
         if (source === undefined || !source.digest.has.ring) return [];
-        return [await source.line(range, 'rxRing', 'rxRing', place), await source.line(range, 'txRing', 'txRing', place)];
+        return [
+          await source.line(range, 'rxRing', 'rxRing', place),
+          await source.line(range, 'txRing', 'txRing', place),
+        ];
       }
       case 'queue': {
         const layers: Layer[] = [];
@@ -170,11 +208,13 @@ export class Engine {
         return layers;
       }
       case 'sleep':
-        return this.#sourceOf(flow)?.sleep(range, place) ?? [];
+        return this.sourceOf(index)?.sleep(range, place) ?? [];
     }
   }
 
-  #sourceOf(flow: FlowQuery): SourceQuery | undefined {
-    return this.sources.find(({ store }) => store.descriptor.id === flow.store.descriptor.source);
+  /** The machine that recorded a flow. */
+  sourceOf(flow: number): SourceQuery | undefined {
+    const id = this.store.flows[flow]?.descriptor.source;
+    return this.sources.find(({ store }) => store.descriptor.id === id);
   }
 }

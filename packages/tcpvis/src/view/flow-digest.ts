@@ -17,8 +17,8 @@ import {
   type WindowTable,
 } from '@qanat/flowlog';
 import { GrowTable, upperBound } from './grow-table.ts';
-import { type DecodedSegments, KIND_NEW, SegmentDecoder } from './segment-decoder.ts';
 import { RttSampler } from './rtt-sampler.ts';
+import { type DecodedSegments, KIND_NEW, SegmentDecoder } from './segment-decoder.ts';
 import { StateTrack } from './state-track.ts';
 import type { FlowStore } from './store.ts';
 
@@ -100,7 +100,8 @@ export class FlowDigest {
   windowsUntilUs = Number.NEGATIVE_INFINITY;
   #limitedByEvents = false;
   readonly #store: FlowStore;
-  #segmentRows = 0;
+  /** Number of the first segment that is still to come. */
+  #nextNumber = 0;
   #waitingSacks: SackTable[] = [];
 
   constructor(store: FlowStore) {
@@ -123,7 +124,8 @@ export class FlowDigest {
       this.#foldSegments(table, decoded, from, Math.min(from + BUCKET_ROWS, table.rows));
     }
     this.rtt.add(decoded);
-    this.#segmentRows += table.rows;
+    const chunk = this.#store.segments.chunks[this.snapshots.length - 1];
+    this.#nextNumber = (chunk?.firstNumber ?? this.#nextNumber) + table.rows;
     if (table.rows > 0) this.segmentsUntilUs = Math.max(this.segmentsUntilUs, table.timeUs[table.rows - 1]!);
     const waiting = this.#waitingSacks;
     this.#waitingSacks = [];
@@ -133,14 +135,13 @@ export class FlowDigest {
   /** Takes the next chunk of SACK blocks; those whose segments are still to come wait for them. */
   addSacks(table: SackTable): void {
     const { segments, decoder } = this;
-    const first = this.#store.firstSegment;
     for (let row = 0; row < table.rows; row++) {
-      const segment = table.segment[row]! - first;
-      if (segment >= this.#segmentRows) {
-        if (row < table.rows) this.#waitingSacks.push(sliceSacks(table, row));
+      const segment = table.segment[row]!;
+      if (segment >= this.#nextNumber) {
+        this.#waitingSacks.push(sliceSacks(table, row));
         return;
       }
-      const bucket = this.#bucketOfRow(segment);
+      const bucket = this.#bucketOfNumber(segment);
       if (bucket < 0) continue;
       const count0 = segments.column(segmentColumn(0, SEG_SACKS))[bucket]!;
       const direction = count0 > 0 ? 0 : 1;
@@ -276,12 +277,12 @@ export class FlowDigest {
     return bucket === 0 ? 0 : this.segments.column(segmentColumn(direction, column))[bucket - 1]!;
   }
 
-  #bucketOfRow(row: number): number {
-    const chunk = this.#store.segments.chunkOfRow(row);
+  #bucketOfNumber(number: number): number {
+    const chunk = this.#store.segments.chunkOfNumber(number);
     if (chunk < 0) return -1;
     const bucket = this.segmentChunkBuckets[chunk];
     if (bucket === undefined) return -1;
-    return bucket + Math.floor((row - this.#store.segments.chunks[chunk]!.firstRow) / BUCKET_ROWS);
+    return bucket + Math.floor((number - this.#store.segments.chunks[chunk]!.firstNumber) / BUCKET_ROWS);
   }
 }
 

@@ -1,5 +1,5 @@
-import type { Bars, Line } from './points.ts';
 import type { PanelKind, Unit } from './panels.ts';
+import type { Bars, Line } from './points.ts';
 
 /** What a line or a set of bars stands for: the key of its colour and its name in the legend. */
 export type SeriesId =

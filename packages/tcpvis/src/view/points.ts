@@ -69,7 +69,14 @@ export class Points {
       last[out.n - 1] = hi[i]!;
     }
     const { n: m } = out;
-    return { n: m, t: out.t.slice(0, m), lo: out.lo.slice(0, m), hi: out.hi.slice(0, m), last: last.slice(0, m), exact: false };
+    return {
+      n: m,
+      t: out.t.slice(0, m),
+      lo: out.lo.slice(0, m),
+      hi: out.hi.slice(0, m),
+      last: last.slice(0, m),
+      exact: false,
+    };
   }
 
   /** @returns the bars; those of one column and one kind that touch or nearly touch become one. */
@@ -99,7 +106,14 @@ export class Points {
       }
     }
     const { n: m } = out;
-    return { n: m, t: out.t.slice(0, m), lo: out.lo.slice(0, m), hi: out.hi.slice(0, m), kind: out.kind.slice(0, m), exact: false };
+    return {
+      n: m,
+      t: out.t.slice(0, m),
+      lo: out.lo.slice(0, m),
+      hi: out.hi.slice(0, m),
+      kind: out.kind.slice(0, m),
+      exact: false,
+    };
   }
 
   #grow(): void {

@@ -42,7 +42,7 @@ export interface Range {
 /** A value of this or more stands for "no limit". */
 const UNLIMITED = 2 ** 30;
 
-type Visit = (table: SegmentTable, decoded: DecodedSegments, from: number, to: number, firstRow: number) => void;
+type Visit = (table: SegmentTable, decoded: DecodedSegments, from: number, to: number, firstNumber: number) => void;
 
 export class FlowQuery {
   readonly store: FlowStore;
@@ -64,7 +64,7 @@ export class FlowQuery {
     if (raw) {
       const sackRows: number[] = [];
       const sackTimes: number[] = [];
-      const decoder = await this.eachSegment(range, (table, decoded, from, to, firstRow) => {
+      const decoder = await this.eachSegment(range, (table, decoded, from, to, firstNumber) => {
         for (let row = from; row < to; row++) {
           const t = table.timeUs[row]!;
           if (decoded.direction[row] === direction) {
@@ -75,7 +75,7 @@ export class FlowQuery {
             acks.add(t, decoded.ack[row]!, decoded.ack[row]!);
             edges.add(t, decoded.edge[row]!, decoded.edge[row]!);
             if (sackBlocks(table.info[row]!) === 0) continue;
-            sackRows.push(firstRow + row + this.store.firstSegment);
+            sackRows.push(firstNumber + row);
             sackTimes.push(t);
           }
         }
@@ -177,7 +177,7 @@ export class FlowQuery {
     const { segments, descriptor } = this.store;
     const decoder = new SegmentDecoder(descriptor);
     const known = this.digest.snapshots.length;
-    const first = Math.max(0, segments.firstEndingFrom(range.t0) - 1);
+    const first = segments.firstWithRowBefore(range.t0);
     const end = Math.min(known, segments.countStartingUntil(range.t1) + 1);
     const tables = await Promise.all(segments.chunks.slice(first, end).map((chunk) => chunk.load()));
     tables.forEach((table, index) => {
@@ -185,9 +185,19 @@ export class FlowQuery {
       const decoded = decoder.decode(table);
       const from = Math.max(0, lowerBound(table.timeUs, range.t0, 0, table.rows) - 1);
       const to = Math.min(table.rows, upperBound(table.timeUs, range.t1, 0, table.rows) + 1);
-      visit(table, decoded, from, to, segments.chunks[first + index]!.firstRow);
+      visit(table, decoded, from, to, segments.chunks[first + index]!.firstNumber);
     });
     return decoder;
+  }
+
+  /** Visits a chunk of segments, decoded; none when it was not scanned yet. */
+  async decodeChunk(index: number, visit: (table: SegmentTable, decoded: DecodedSegments) => void): Promise<void> {
+    const snapshot = this.digest.snapshots[index];
+    if (snapshot === undefined) return;
+    const table = await this.store.segments.chunks[index]!.load();
+    const decoder = new SegmentDecoder(this.store.descriptor);
+    decoder.restore(snapshot);
+    visit(table, decoder.decode(table));
   }
 
   #isRaw(range: Range): boolean {
@@ -226,7 +236,11 @@ export class FlowQuery {
         const segment = table.segment[row]!;
         while (at < rows.length && rows[at]! < segment) at++;
         if (rows[at] !== segment) continue;
-        into.add(times[at]!, decoder.position(direction, table.left[row]!), decoder.position(direction, table.right[row]!));
+        into.add(
+          times[at]!,
+          decoder.position(direction, table.left[row]!),
+          decoder.position(direction, table.right[row]!),
+        );
       }
     }
   }
@@ -247,7 +261,7 @@ export class FlowQuery {
       if (lo >= UNLIMITED) return;
       points.add(t, lo, Math.min(hi, hi >= UNLIMITED ? lo : hi));
     };
-    const first = Math.max(0, windows.firstEndingFrom(t0) - 1);
+    const first = windows.firstWithRowBefore(t0);
     const end = Math.min(windows.chunks.length, windows.countStartingUntil(t1) + 1);
     if (raw) {
       const tables = await Promise.all(windows.chunks.slice(first, end).map((chunk) => chunk.load()));
@@ -299,7 +313,11 @@ export class FlowQuery {
     } else {
       this.#eachBucket(range, (bucket, t) => {
         const value = (column: number): number => this.#segmentValue(0, column, bucket);
-        pipe.add(t, Math.max(0, value(SEG_DATA_LO) - value(SEG_ACK_HI)), Math.max(0, value(SEG_DATA_HI) - value(SEG_ACK_LO)));
+        pipe.add(
+          t,
+          Math.max(0, value(SEG_DATA_LO) - value(SEG_ACK_HI)),
+          Math.max(0, value(SEG_DATA_HI) - value(SEG_ACK_LO)),
+        );
         rwnd.add(t, value(SEG_EDGE_LO) - value(SEG_ACK_LO), value(SEG_EDGE_HI) - value(SEG_ACK_HI));
       });
     }
@@ -324,6 +342,13 @@ export class FlowQuery {
     const from = lowerBound(times, t0, 0, table.rows);
     const to = upperBound(times, t1, from, table.rows);
     if (to <= from) return [];
-    return [{ type: 'marks', flow, t: times.slice(from, to), kind: Uint8Array.from(table.column(MARK_KIND).subarray(from, to)) }];
+    return [
+      {
+        type: 'marks',
+        flow,
+        t: times.slice(from, to),
+        kind: Uint8Array.from(table.column(MARK_KIND).subarray(from, to)),
+      },
+    ];
   }
 }

@@ -24,7 +24,7 @@ export class SourceQuery {
     const points = new Points();
     const raw = machine.estimateRows(t0, t1) <= RAW_ROWS;
     if (raw) {
-      const first = Math.max(0, machine.firstEndingFrom(t0) - 1);
+      const first = machine.firstWithRowBefore(t0);
       const end = Math.min(machine.chunks.length, machine.countStartingUntil(t1) + 1);
       const tables = await Promise.all(machine.chunks.slice(first, end).map((chunk) => chunk.load()));
       for (const table of tables) {

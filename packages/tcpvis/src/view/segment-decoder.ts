@@ -67,7 +67,12 @@ export class SegmentDecoder {
   };
 
   /** Initial sequence numbers of both ends, and the shifts of the windows each end advertises; as far as known. */
-  constructor(flow: { iss: number | undefined; irs: number | undefined; sndShift: number | undefined; rcvShift: number | undefined }) {
+  constructor(flow: {
+    iss: number | undefined;
+    irs: number | undefined;
+    sndShift: number | undefined;
+    rcvShift: number | undefined;
+  }) {
     [flow.iss, flow.irs].forEach((isn, direction) => {
       if (isn !== undefined) this.#start(direction, isn);
     });
@@ -134,7 +139,10 @@ export class SegmentDecoder {
         ack[row] = acked;
         const window = table.window[row]!;
         if (flags !== 0) edge[row] = acked + ((flags & SYN) !== 0 ? window : window * 2 ** this.#shift[d]!);
-        if (acked > state[other + ACKED]! && (acked - state[other + ACKED]! < PLAUSIBLE || state[other + ACKED] === 0)) {
+        if (
+          acked > state[other + ACKED]! &&
+          (acked - state[other + ACKED]! < PLAUSIBLE || state[other + ACKED] === 0)
+        ) {
           state[other + ACKED] = acked;
           if (acked > state[other + POSITION]!) this.#advance(other, number, acked);
         }

@@ -26,6 +26,8 @@ export interface ChunkHead<T> {
   readonly firstUs: number;
   readonly lastUs: number;
   readonly rows: number;
+  /** Number of its first row since the recorder started. */
+  readonly firstNumber: number;
   /** Of the rows, without reading them; undefined when the heads do not tell. */
   readonly bounds: Bounds | undefined;
   /** The rows. Fails with an Error whose message is a sentence for people. */
@@ -47,6 +49,7 @@ export class ChunkList<T extends { readonly rows: number }> {
       firstUs: head.firstUs,
       lastUs: head.lastUs,
       rows: head.rows,
+      firstNumber: head.firstNumber,
       bounds: head.bounds,
       load: () => head.load(),
       firstRow: this.rows,
@@ -66,6 +69,12 @@ export class ChunkList<T extends { readonly rows: number }> {
     return low;
   }
 
+  /** @returns the chunk with the last row before `timeUs`, or the first chunk. */
+  firstWithRowBefore(timeUs: number): number {
+    const at = this.firstEndingFrom(timeUs);
+    return at > 0 && (this.chunks[at]?.firstUs ?? timeUs) >= timeUs ? at - 1 : at;
+  }
+
   /** @returns the number of chunks that begin at `timeUs` or before. */
   countStartingUntil(timeUs: number): number {
     let low = 0;
@@ -78,16 +87,17 @@ export class ChunkList<T extends { readonly rows: number }> {
     return low;
   }
 
-  /** @returns the chunk with a row, or -1. */
-  chunkOfRow(row: number): number {
+  /** @param number of a row since the recorder started. @returns the chunk with that row, or -1. */
+  chunkOfNumber(number: number): number {
     let low = 0;
     let high = this.chunks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.chunks[middle]!.firstRow <= row) low = middle + 1;
+      if (this.chunks[middle]!.firstNumber <= number) low = middle + 1;
       else high = middle;
     }
-    return row < this.rows ? low - 1 : -1;
+    const chunk = this.chunks[low - 1];
+    return chunk !== undefined && number < chunk.firstNumber + chunk.rows ? low - 1 : -1;
   }
 
   /** @returns about how many rows lie in a stretch of time, from the heads alone. */
@@ -109,8 +119,6 @@ export interface FlowStore {
   readonly sacks: ChunkList<SackTable>;
   readonly windows: ChunkList<WindowTable>;
   readonly events: ChunkList<EventTable>;
-  /** Number of the first row of `segments` in the counting that `sacks.segment` uses. */
-  readonly firstSegment: number;
 }
 
 export interface SourceStore {
@@ -142,11 +150,10 @@ export function storeOfTrace(trace: Trace): TraceStore {
   const flows = trace.flows.map((flow, index): FlowStore => {
     const store: FlowStore = {
       descriptor: flow,
-      segments: chunksOf(SEGMENT_SCHEMA, flow.segments),
+      segments: chunksOf(SEGMENT_SCHEMA, flow.segments, flow.firstSegment),
       sacks: sackChunks(flow.sacks),
       windows: chunksOf(WINDOW_SCHEMA, flow.windows),
       events: chunksOf(EVENT_SCHEMA, flow.events),
-      firstSegment: flow.firstSegment,
     };
     for (const kind of ['segments', 'sacks', 'windows', 'events'] as const) {
       store[kind].chunks.forEach((_, chunk) => {
@@ -165,13 +172,24 @@ export function storeOfTrace(trace: Trace): TraceStore {
   return { flows, sources, clock: trace.clock, problems: [...trace.problems], scanOrder };
 }
 
-function chunksOf<S extends Schema & { readonly timeUs: 'f64' }>(schema: S, table: TableOf<S>): ChunkList<TableOf<S>> {
+function chunksOf<S extends Schema & { readonly timeUs: 'f64' }>(
+  schema: S,
+  table: TableOf<S>,
+  firstNumber = 0,
+): ChunkList<TableOf<S>> {
   const list = new ChunkList<TableOf<S>>();
   const timeUs = (table as { readonly timeUs: Float64Array }).timeUs;
   for (let from = 0; from < table.rows; from += CHUNK_ROWS) {
     const to = Math.min(from + CHUNK_ROWS, table.rows);
     const load = (): TableOf<S> => tableSlice(schema, table, from, to);
-    list.push({ firstUs: timeUs[from]!, lastUs: timeUs[to - 1]!, rows: to - from, bounds: undefined, load });
+    list.push({
+      firstUs: timeUs[from]!,
+      lastUs: timeUs[to - 1]!,
+      rows: to - from,
+      firstNumber: firstNumber + from,
+      bounds: undefined,
+      load,
+    });
   }
   return list;
 }
@@ -186,6 +204,7 @@ function sackChunks(table: SackTable): ChunkList<SackTable> {
       firstUs: 0,
       lastUs: 0,
       rows: to - from,
+      firstNumber: from,
       bounds: (column) => (column === 'segment' ? limits : undefined),
       load: () => tableSlice(SACK_SCHEMA, table, from, to),
     });

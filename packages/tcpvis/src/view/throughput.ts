@@ -18,7 +18,13 @@ export function binUs({ t0, t1, columns }: Range): number {
 }
 
 /** Payload sent in a direction, and payload acknowledged, in bits a second. */
-export async function throughput(query: FlowQuery, range: Range, direction: Direction, flow: number, brief: boolean): Promise<Layer[]> {
+export async function throughput(
+  query: FlowQuery,
+  range: Range,
+  direction: Direction,
+  flow: number,
+  brief: boolean,
+): Promise<Layer[]> {
   const bin = binUs(range);
   const from = Math.floor(range.t0 / bin) * bin;
   const bins = Math.min(20_000, Math.ceil((range.t1 - from) / bin) + 1);
@@ -43,7 +49,13 @@ export async function throughput(query: FlowQuery, range: Range, direction: Dire
     const line = sent.rates(until).line(range.t0, range.t1, range.columns, true);
     layers.push({ type: 'line', series: 'throughput', flow, style: 'step', line });
   }
-  layers.push({ type: 'line', series: 'goodput', flow, style: brief ? 'step' : 'area', line: goodput.line(range.t0, range.t1, range.columns, true) });
+  layers.push({
+    type: 'line',
+    series: 'goodput',
+    flow,
+    style: brief ? 'step' : 'area',
+    line: goodput.line(range.t0, range.t1, range.columns, true),
+  });
   return layers;
 }
 

@@ -1,8 +1,8 @@
 /** A bulk transfer by a small model of TCP, as a trace: losses, fast retransmission, SACK, one timeout, a sleepy machine. */
 import {
-  type EventTable,
   EVENT_CONGESTION,
   EVENT_TIMER_FIRED,
+  type EventTable,
   EventTableBuilder,
   flowDescriptor,
   flowTrace,
@@ -68,11 +68,33 @@ export function modelTrace(options: ModelOptions): Trace {
   const rwnd = 2 * 1024 * 1024;
   const seqOf = (position: number): number => (iss + position) | 0;
   const sent = (position: number, reason: number, delay: number, flags = ACK, bytes = MSS): void => {
-    tx.push(now, order++, seqOf(position), irs + 1, bytes, 0xffff, 0, 0, delay, segmentInfo(false, flags, reason, false, 0));
+    tx.push(
+      now,
+      order++,
+      seqOf(position),
+      irs + 1,
+      bytes,
+      0xffff,
+      0,
+      0,
+      delay,
+      segmentInfo(false, flags, reason, false, 0),
+    );
   };
   const acked = (position: number, blocks: readonly (readonly [number, number])[], flags = ACK): void => {
     const free = Math.min(0xffff, (rwnd - Math.floor(chance() * 200_000)) >>> SHIFT);
-    const row = tx.push(now, order++, irs + 1, seqOf(position), 0, free, 0, 0, 3 + Math.floor(chance() * 20), segmentInfo(true, flags, 0, false, blocks.length));
+    const row = tx.push(
+      now,
+      order++,
+      irs + 1,
+      seqOf(position),
+      0,
+      free,
+      0,
+      0,
+      3 + Math.floor(chance() * 20),
+      segmentInfo(true, flags, 0, false, blocks.length),
+    );
     for (const [left, right] of blocks) sacks.push(row, seqOf(left), seqOf(right));
   };
   const window = (state: number, limited: number, srtt: number): void => {
@@ -186,7 +208,9 @@ export function modelTrace(options: ModelOptions): Trace {
   const table: EventTable = events.finish();
   return {
     sources: [sourceTrace({ id: 1, name: 'client', kind: 'domain' }, { machine: machine.finish() })],
-    flows: [flowTrace(descriptor, { segments: tx.finish(), sacks: sacks.finish(), windows: windows.finish(), events: table })],
+    flows: [
+      flowTrace(descriptor, { segments: tx.finish(), sacks: sacks.finish(), windows: windows.finish(), events: table }),
+    ],
     clock: { unixEpochUs: undefined, resolutionUs: 1 },
     problems: [],
   };

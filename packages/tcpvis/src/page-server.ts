@@ -1,0 +1,77 @@
+/** Serves the page and a log on this computer. */
+import { createReadStream, statSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** Answers one request for its path. */
+export type Route = (request: IncomingMessage, response: ServerResponse) => void;
+
+/**
+ * Serves `routes` (by path) on 127.0.0.1.
+ * @param port 0 for any that is free.
+ * @returns the server and the page's address.
+ * @throws Error when the port is taken.
+ */
+export async function servePage(
+  routes: Readonly<Record<string, Route>>,
+  port: number,
+): Promise<{ server: Server; url: string }> {
+  const server = createServer((request, response) => {
+    const path = (request.url ?? '/').replace(/\?.*$/, '');
+    const route = routes[path];
+    // Another site's page in the same browser must not read what is served here.
+    const { host = '' } = request.headers;
+    if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(host)) return refuse(response, 403);
+    if (route === undefined) return refuse(response, 404);
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405);
+    route(request, response);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
+}
+
+function refuse(response: ServerResponse, status: number): void {
+  response.writeHead(status, { 'content-type': 'text/plain' });
+  response.end(`${status}\n`);
+}
+
+/** A route that answers with a text. */
+export function textRoute(text: string, type: string): Route {
+  const bytes = Buffer.from(text);
+  return (request, response) => {
+    response.writeHead(200, { 'content-type': type, 'content-length': bytes.length, 'cache-control': 'no-store' });
+    response.end(request.method === 'HEAD' ? undefined : bytes);
+  };
+}
+
+/** A route that answers with a file, or the range of it that is asked for (RFC 9110, 14.2). */
+export function fileRoute(path: string): Route {
+  return (request, response) => {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return refuse(response, 404);
+    const headers = {
+      'content-type': 'application/octet-stream',
+      'accept-ranges': 'bytes',
+      'cache-control': 'no-store',
+    };
+    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+    const start = range === null ? 0 : Number(range[1]);
+    const end = range === null || range[2] === '' ? stat.size - 1 : Math.min(Number(range[2]), stat.size - 1);
+    if (range !== null && (start > end || start >= stat.size)) {
+      response.writeHead(416, { 'content-range': `bytes */${stat.size}` });
+      response.end();
+      return;
+    }
+    const partial = range === null ? {} : { 'content-range': `bytes ${start}-${end}/${stat.size}` };
+    const length = stat.size === 0 ? 0 : end - start + 1;
+    response.writeHead(range === null ? 200 : 206, { ...headers, ...partial, 'content-length': length });
+    if (request.method === 'HEAD' || length === 0) response.end();
+    else
+      createReadStream(path, { start, end })
+        .on('error', () => response.destroy())
+        .pipe(response);
+  };
+}

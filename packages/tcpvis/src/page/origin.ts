@@ -1,0 +1,15 @@
+import { type ByteSource, bytesInMemory, bytesOfBlob, bytesOfUrl } from '../view/bytes.ts';
+import type { LogOrigin } from './protocol.ts';
+
+/** @returns the bytes of a log. @throws Error with a sentence for people. */
+export async function originBytes(origin: Exclude<LogOrigin, { kind: 'live' }>): Promise<ByteSource> {
+  if (origin.kind === 'blob') return bytesOfBlob(origin.blob);
+  if (origin.kind === 'url') return bytesOfUrl(origin.url);
+  try {
+    const zipped = Uint8Array.from(atob(origin.base64), (character) => character.charCodeAt(0));
+    const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream('gzip'));
+    return bytesInMemory(new Uint8Array(await new Response(stream).arrayBuffer()));
+  } catch {
+    throw new Error(`the log ${origin.name} in this page is damaged`);
+  }
+}

@@ -1,0 +1,94 @@
+/** Where the bytes of a file come from: memory, a file that a person dropped, a server, a disk. */
+export interface ByteSource {
+  readonly size: number;
+  /** @returns exactly `length` bytes from `offset`; always asked within `size`. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+export function bytesInMemory(bytes: Uint8Array): ByteSource {
+  return { size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) };
+}
+
+/** A file or blob of a browser. */
+export function bytesOfBlob(blob: Blob): ByteSource {
+  return {
+    size: blob.size,
+    read: async (offset, length) => new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer()),
+  };
+}
+
+/** Files up to this size are fetched whole. */
+const SMALL_BYTES = 16 << 20;
+
+/**
+ * A file of a web server, read in pieces where the server can.
+ * @throws Error with a sentence for people.
+ */
+export async function bytesOfUrl(url: string): Promise<ByteSource> {
+  const head = await fetch(url, { method: 'HEAD' });
+  if (!head.ok) throw new Error(`${url} cannot be read: the server says ${head.status} ${head.statusText}`.trim());
+  const size = Number(head.headers.get('content-length') ?? Number.NaN);
+  if (!(size > SMALL_BYTES) || head.headers.get('accept-ranges') !== 'bytes') {
+    const answer = await fetch(url);
+    if (!answer.ok) throw new Error(`${url} cannot be read: the server says ${answer.status}`);
+    return bytesInMemory(new Uint8Array(await answer.arrayBuffer()));
+  }
+  return {
+    size,
+    read: async (offset, length) => {
+      const answer = await fetch(url, { headers: { range: `bytes=${offset}-${offset + length - 1}` } });
+      const bytes = new Uint8Array(await answer.arrayBuffer());
+      if (answer.status !== 206 || bytes.length !== length) {
+        throw new Error(`${url} changed or cannot be read any more: ${answer.status}`);
+      }
+      return bytes;
+    },
+  };
+}
+
+const BLOCK_BYTES = 4 << 20;
+const BLOCKS_KEPT = 32;
+
+/** Reads in large aligned blocks and keeps the last of them: for many small reads that lie near each other. */
+export class BlockReader {
+  readonly #source: ByteSource;
+  readonly #blocks = new Map<number, Promise<Uint8Array>>();
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  /** @returns `length` bytes; at an address that is a multiple of 8 when `offset` is one. */
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const first = Math.floor(offset / BLOCK_BYTES);
+    const last = Math.floor((offset + Math.max(length, 1) - 1) / BLOCK_BYTES);
+    if (first === last) {
+      const block = await this.#block(first);
+      const at = offset - first * BLOCK_BYTES;
+      return block.subarray(at, at + length);
+    }
+    const joined = new Uint8Array(length);
+    for (let index = first; index <= last; index++) {
+      const block = await this.#block(index);
+      const from = Math.max(0, offset - index * BLOCK_BYTES);
+      const to = Math.min(block.length, offset + length - index * BLOCK_BYTES);
+      joined.set(block.subarray(from, to), index * BLOCK_BYTES + from - offset);
+    }
+    return joined;
+  }
+
+  #block(index: number): Promise<Uint8Array> {
+    let block = this.#blocks.get(index);
+    if (block !== undefined) {
+      this.#blocks.delete(index);
+      this.#blocks.set(index, block);
+      return block;
+    }
+    const at = index * BLOCK_BYTES;
+    block = this.#source.read(at, Math.min(BLOCK_BYTES, this.#source.size - at));
+    block.catch(() => this.#blocks.delete(index));
+    this.#blocks.set(index, block);
+    if (this.#blocks.size > BLOCKS_KEPT) this.#blocks.delete(this.#blocks.keys().next().value!);
+    return block;
+  }
+}
