@@ -50,7 +50,7 @@ export function formatNames(what: 'read' | 'write'): string {
 }
 
 /** The whole file; Node's own readFile stops at 2 GiB. */
-function readBytes(path: string): Uint8Array {
+export function readBytes(path: string): Uint8Array {
   let descriptor: number;
   try {
     descriptor = openSync(path, 'r');

@@ -1,33 +1,16 @@
-import { accessSync, constants, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { OutputFile } from '../output-file.ts';
 import { UsageError } from '../usage-error.ts';
 
-/** @throws UsageError when the file cannot be read. */
-export function readInput(path: string): Uint8Array {
-  checkReadable(path);
-  return readFileSync(path);
-}
-
-/** @throws UsageError when there is no such file, or it cannot be read. */
-export function checkReadable(path: string): void {
-  try {
-    accessSync(path, constants.R_OK);
-  } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${reason(error)}`);
-  }
-  if (statSync(path).isDirectory()) throw new UsageError(`${path} is a folder: give a file`);
-}
-
-/** @throws UsageError when the file cannot be written. */
+/** Writes a file, whole or not at all. @throws UsageError when it cannot be written. */
 export function writeOutput(path: string, content: string | Uint8Array): void {
+  const file = OutputFile.open(path);
   try {
-    writeFileSync(path, content);
+    file.write(typeof content === 'string' ? Buffer.from(content) : content);
+    file.commit();
   } catch (error) {
-    throw new UsageError(`${path} cannot be written: ${reason(error)}`);
+    if (error instanceof Error && 'code' in error) throw new UsageError(`${path} cannot be written: ${error.message}`);
+    throw error;
+  } finally {
+    file.discard();
   }
-}
-
-function reason(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'it is not there';
-  return code === 'EACCES' ? 'not allowed' : message;
 }

@@ -2,8 +2,9 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { Output } from '../output.ts';
 import { pageHtml } from '../page-html.ts';
+import { readBytes } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
-import { readInput, writeOutput } from './files.ts';
+import { writeOutput } from './files.ts';
 
 /** A browser keeps a document and what it decodes of it in memory several times. */
 const MAX_BYTES = 256 << 20;
@@ -20,7 +21,7 @@ export function registerHtml(program: Command, output: Output): void {
       if (input === '-') {
         writeOutput(out, await pageHtml());
       } else {
-        const bytes = readInput(input);
+        const bytes = readBytes(input);
         if (bytes.length > MAX_BYTES) {
           throw new UsageError(
             `${input} has ${bytes.length} bytes, too many to put into a page: use 'qanat-flow serve ${input}'`,

@@ -3,12 +3,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ThemeName } from '../draw/theme.ts';
 import type { Output } from '../output.ts';
 import { plotSvg, pngOfSvg } from '../plot-file.ts';
+import { readBytes } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
 import { bytesInMemory } from '../view/bytes.ts';
 import { Engine } from '../view/engine.ts';
 import { openTrace } from '../view/open-trace.ts';
 import { PRESETS } from '../view/panels.ts';
-import { readInput, writeOutput } from './files.ts';
+import { writeOutput } from './files.ts';
 
 interface Options {
   readonly preset: string;
@@ -47,7 +48,7 @@ export function registerPlot(program: Command, output: Output): void {
 
 async function draw(input: string, options: Options, output: Output): Promise<string> {
   const name = basename(input);
-  const store = await openTrace(bytesInMemory(readInput(input)), name).catch((error: Error) => {
+  const store = await openTrace(bytesInMemory(readBytes(input)), name).catch((error: Error) => {
     throw new UsageError(error.message);
   });
   const engine = new Engine(store);

@@ -1,10 +1,10 @@
+import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Output } from '../output.ts';
 import { pageHtml } from '../page-html.ts';
 import { fileRoute, servePage, textRoute } from '../page-server.ts';
 import { UsageError } from '../usage-error.ts';
-import { checkReadable } from './files.ts';
 
 /** `serve IN`: the page and the log at an address of this computer, until it is interrupted. */
 export function registerServe(program: Command, output: Output): void {
@@ -14,7 +14,8 @@ export function registerServe(program: Command, output: Output): void {
     .argument('<in>', 'a flow log or a capture')
     .option('-p, --port <n>', 'port, 0 for any that is free', parsePort, 0)
     .action(async (input: string, options: { port: number }) => {
-      checkReadable(input);
+      const stat = statSync(input, { throwIfNoEntry: false });
+      if (stat?.isFile() !== true) throw new UsageError(`${input} cannot be read: there is no such file`);
       const html = await pageHtml({ kind: 'url', name: basename(input), url: 'log' });
       const routes = { '/': textRoute(html, 'text/html; charset=utf-8'), '/log': fileRoute(input) };
       const { server, url } = await servePage(routes, options.port).catch((error: Error) => {

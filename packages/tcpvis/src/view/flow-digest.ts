@@ -189,7 +189,11 @@ export class FlowDigest {
         // The events tell it to the microsecond; window updates only when a segment came.
         if (!this.#limitedByEvents) {
           this.#limitedByEvents = true;
-          if (this.limited.changes === 0) this.limited.set(table.timeUs[row]!, a & 0xf);
+          this.limited.clear();
+          this.limited.set(
+            Math.min(table.timeUs[row]! - 1e-3, this.#store.segments.chunks[0]?.firstUs ?? table.timeUs[row]!),
+            a & 0xf,
+          );
         }
         this.limited.set(table.timeUs[row]!, table.b[row]! & 0xf);
         continue;

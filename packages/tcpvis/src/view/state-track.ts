@@ -14,6 +14,13 @@ export class StateTrack {
     return this.#table.rows;
   }
 
+  /** Forgets all. */
+  clear(): void {
+    this.#table.rows = 0;
+    this.#last = -1;
+    this.truncated = false;
+  }
+
   /** Notes that from `timeUs` on the state is `state` (0..15). Times ascend. */
   set(timeUs: number, state: number): void {
     if (state === this.#last) return;
