@@ -16,6 +16,8 @@ export interface NetbackConfig {
   readonly checksumOffload: boolean;
   /** Frontends may send, and are given, super-segments of TCP over IPv4. It needs `checksumOffload`. */
   readonly gso: boolean;
+  /** The pages of frontends that use the same ones again and again stay mapped. */
+  readonly persistentGrants: boolean;
 }
 
 export const DEFAULT_NETBACK_CONFIG: NetbackConfig = {
@@ -27,6 +29,7 @@ export const DEFAULT_NETBACK_CONFIG: NetbackConfig = {
   bridgePorts: 1024, // BR_MAX_PORTS, Linux
   checksumOffload: true, // as Linux's netback
   gso: true,
+  persistentGrants: true,
 };
 
 /** Where a frame begins in the receiver's first page, so that the IP header behind Ethernet's is 4-aligned. */

@@ -2,6 +2,24 @@ import { GNTST_OKAY, type Hypercalls } from '@qanat/xen';
 import { BLOCK_BYTES, type BufferPool } from './buffer-pool.ts';
 import type { Frame } from './frame.ts';
 
+/** Copies `bytes` bytes of a frame, from `from` of its piece `piece` on, to `to`. @returns false when its grant is bad. */
+function copyPiece(
+  hypercalls: Hypercalls,
+  frame: Frame,
+  piece: number,
+  from: number,
+  to: number,
+  bytes: number,
+): boolean {
+  const ref = frame.refs[piece]!;
+  const offset = frame.offsets[piece]! + from;
+  const { grants } = frame;
+  const page = grants === undefined ? 0 : grants.readable(ref);
+  if (page === 0) return hypercalls.grantCopyIn(frame.domid, ref, offset, to, bytes) === GNTST_OKAY;
+  grants!.kernel.copy(to, page + offset, bytes);
+  return true;
+}
+
 /** Copies a frame from its sender's pages into a chain of Dom0's blocks. @returns false when its grants are bad. */
 export function copyFrameIn(hypercalls: Hypercalls, frame: Frame, pool: BufferPool, packet: number): boolean {
   let block = packet;
@@ -10,9 +28,7 @@ export function copyFrameIn(hypercalls: Hypercalls, frame: Frame, pool: BufferPo
     const size = frame.sizes[piece]!;
     for (let from = 0; from < size; ) {
       const bytes = Math.min(size - from, BLOCK_BYTES - at);
-      const offset = frame.offsets[piece]! + from;
-      const addr = pool.addrOf(block) + at;
-      if (hypercalls.grantCopyIn(frame.domid, frame.refs[piece]!, offset, addr, bytes) !== GNTST_OKAY) return false;
+      if (!copyPiece(hypercalls, frame, piece, from, pool.addrOf(block) + at, bytes)) return false;
       from += bytes;
       at += bytes;
       if (at === BLOCK_BYTES) {
@@ -32,8 +48,7 @@ export function copyFrameHead(hypercalls: Hypercalls, frame: Frame, addr: number
   let left = bytes;
   for (let piece = 0; left > 0; piece++) {
     const size = Math.min(left, frame.sizes[piece]!);
-    const status = hypercalls.grantCopyIn(frame.domid, frame.refs[piece]!, frame.offsets[piece]!, addr, size);
-    if (status !== GNTST_OKAY) return false;
+    if (!copyPiece(hypercalls, frame, piece, 0, addr, size)) return false;
     addr += size;
     left -= size;
   }

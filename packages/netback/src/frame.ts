@@ -1,9 +1,12 @@
 import { XEN_NETIF_NR_SLOTS_MIN } from '@qanat/xen';
+import type { PersistentGrants } from './persistent-grants.ts';
 
 /** A frame as its sender described it: pieces of granted pages. One object, filled anew for each frame. */
 export class Frame {
   /** Who granted the pages. */
   domid = 0;
+  /** Its pages that stay mapped, where the sender keeps them. */
+  grants: PersistentGrants | undefined;
   /** Pieces that hold bytes. */
   slots = 0;
   readonly refs = new Int32Array(XEN_NETIF_NR_SLOTS_MIN);

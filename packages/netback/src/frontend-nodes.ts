@@ -10,11 +10,13 @@ export interface FrontendNodes {
   readonly checksum: boolean;
   /** It takes super-segments of TCP over IPv4. */
   readonly gso: boolean;
+  /** Its grants stay, and stay the same. */
+  readonly persistent: boolean;
 }
 
 const KEYS = [
   ...['tx-ring-ref', 'rx-ring-ref', 'event-channel', 'request-rx-copy', 'feature-sg', 'feature-rx-notify'],
-  ...['feature-no-csum-offload', 'feature-gso-tcpv4'],
+  ...['feature-no-csum-offload', 'feature-gso-tcpv4', 'feature-persistent'],
 ];
 
 /** Reads the nodes of a frontend's directory. Errors are the frontend's fault: it left out what must be there. */
@@ -30,7 +32,7 @@ export function readFrontend(
         cb(error);
         return;
       }
-      const [txRef, rxRef, channel, rxCopy, sg, rxNotify, noCsum, gso] = values;
+      const [txRef, rxRef, channel, rxCopy, sg, rxNotify, noCsum, gso, persistent] = values;
       const txRingRef = readInteger(txRef);
       const rxRingRef = readInteger(rxRef);
       const eventChannel = readInteger(channel);
@@ -50,6 +52,7 @@ export function readFrontend(
           scatterGather,
           checksum,
           gso: scatterGather && checksum && gso === '1',
+          persistent: persistent === '1',
         });
       }
     },

@@ -7,6 +7,7 @@ import { BufferPool, NO_BLOCK } from './buffer-pool.ts';
 import type { Frame } from './frame.ts';
 import { copyFrameHead, copyFrameIn } from './frame-copy.ts';
 import { PacketQueue } from './packet-queue.ts';
+import type { PersistentGrants } from './persistent-grants.ts';
 import { COPY_BAD_RECEIVER, COPY_BAD_SENDER, COPY_DONE, type RxWriter, rxSlots } from './rx-writer.ts';
 import type { TxReader } from './tx-reader.ts';
 
@@ -74,6 +75,8 @@ export interface PortRings {
   readonly checksum: boolean;
   /** The frontend takes super-segments. */
   readonly gso: boolean;
+  /** The frontend's pages that stay mapped, where it keeps them. */
+  readonly grants: PersistentGrants | undefined;
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Kernel } from '@qanat/os';
 import { BackRing, GNTST_OKAY, NETIF_RX_SLOT_BYTES, NETIF_TX_SLOT_BYTES } from '@qanat/xen';
 import type { NetbackConfig } from './config.ts';
 import type { FrontendNodes } from './frontend-nodes.ts';
+import { type MapBudget, PersistentGrants } from './persistent-grants.ts';
 import type { PortRings } from './port.ts';
 import { RxWriter } from './rx-writer.ts';
 import { TxReader } from './tx-reader.ts';
@@ -11,6 +12,7 @@ export class RingMapping {
   readonly rings: PortRings;
   readonly #kernel: Kernel;
   readonly #handles: number[] = [];
+  readonly #grants: PersistentGrants | undefined;
   #eventPort = -1;
 
   /**
@@ -22,11 +24,16 @@ export class RingMapping {
     domid: number,
     nodes: FrontendNodes,
     config: NetbackConfig,
+    budget: MapBudget,
     scratchAddr: number,
     onEvent: () => void,
   ) {
     this.#kernel = kernel;
     const { memory, hypercalls } = kernel;
+    this.#grants =
+      config.persistentGrants && nodes.persistent
+        ? new PersistentGrants(hypercalls, memory.kernel, domid, budget)
+        : undefined;
     try {
       const tx = BackRing.attach(memory, this.#map(domid, nodes.txRingRef, 'tx'), NETIF_TX_SLOT_BYTES);
       const rx = BackRing.attach(memory, this.#map(domid, nodes.rxRingRef, 'rx'), NETIF_RX_SLOT_BYTES);
@@ -37,7 +44,8 @@ export class RingMapping {
       }
       this.rings = {
         tx: new TxReader(memory, tx, config.gso && config.checksumOffload),
-        rx: new RxWriter(memory, hypercalls, rx, domid, scratchAddr),
+        rx: new RxWriter(memory, hypercalls, rx, domid, scratchAddr, this.#grants),
+        grants: this.#grants,
         eventPort: this.#eventPort,
         scatterGather: nodes.scatterGather,
         checksum: nodes.checksum && config.checksumOffload,
@@ -64,6 +72,7 @@ export class RingMapping {
       this.#kernel.hypercalls.evtchnClose(this.#eventPort);
       this.#eventPort = -1;
     }
+    this.#grants?.close();
     for (const handle of this.#handles) this.#kernel.hypercalls.grantUnmap(handle);
     this.#handles.length = 0;
   }

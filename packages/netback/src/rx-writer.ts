@@ -17,6 +17,7 @@ import {
 import { BLOCK_BYTES, type BufferPool } from './buffer-pool.ts';
 import { RX_OFFSET } from './config.ts';
 import type { Frame } from './frame.ts';
+import type { PersistentGrants } from './persistent-grants.ts';
 
 /** The frame is in the receiver's pages. */
 export const COPY_DONE = 0;
@@ -46,6 +47,7 @@ export class RxWriter {
   fault: string | undefined;
   readonly #hypercalls: Hypercalls;
   readonly #i32: Int32Array;
+  readonly #grants: PersistentGrants | undefined;
   /** A page of our own, to find out whose grant is bad. */
   readonly #scratchAddr: number;
   /** Next request, as int32. */
@@ -55,8 +57,17 @@ export class RxWriter {
   readonly #ids = new Int32Array(MAX_PAGES);
   readonly #refs = new Int32Array(MAX_PAGES);
 
-  constructor(memory: Memory, hypercalls: Hypercalls, ring: BackRing, domid: number, scratchAddr: number) {
+  /** @param grants of the frontend, where its pages stay mapped. */
+  constructor(
+    memory: Memory,
+    hypercalls: Hypercalls,
+    ring: BackRing,
+    domid: number,
+    scratchAddr: number,
+    grants: PersistentGrants | undefined,
+  ) {
     this.#i32 = memory.i32;
+    this.#grants = grants;
     this.#hypercalls = hypercalls;
     this.ring = ring;
     this.domid = domid;
@@ -88,16 +99,7 @@ export class RxWriter {
       const slot = this.ring.slotAddr(this.#cons) >>> 2;
       const id = i32[slot]! & 0xffff;
       const ref = i32[slot + 1]!;
-      const status = this.#hypercalls.grantCopyAcross(
-        frame.domid,
-        frame.refs[0]!,
-        frame.offsets[0]!,
-        this.domid,
-        ref,
-        RX_OFFSET,
-        len,
-      );
-      if (status === GNTST_OKAY) {
+      if (this.#copyAcross(frame, frame.refs[0]!, frame.offsets[0]!, ref, RX_OFFSET, len)) {
         i32[slot] = id | (RX_OFFSET << 16);
         i32[slot + 1] = rxFlags(frame.flags) | (len << 16);
         this.#cons = (this.#cons + 1) | 0;
@@ -105,6 +107,28 @@ export class RxWriter {
       }
     }
     return this.#copySlots(frame);
+  }
+
+  /** Copies within mapped pages where both are, else by a grant operation. @returns false when one of the grants is bad. */
+  #copyAcross(frame: Frame, ref: number, offset: number, toRef: number, at: number, bytes: number): boolean {
+    if (frame.grants !== undefined && this.#grants !== undefined) {
+      const from = frame.grants.readable(ref);
+      const to = this.#grants.writable(toRef);
+      if (from !== 0 && to !== 0) {
+        this.#grants.kernel.copy(to + at, from + offset, bytes);
+        return true;
+      }
+    }
+    const { domid } = this;
+    return this.#hypercalls.grantCopyAcross(frame.domid, ref, offset, domid, toRef, at, bytes) === GNTST_OKAY;
+  }
+
+  /** Copies bytes of Dom0's into a posted page. @returns false when its grant is bad. */
+  #copyOut(addr: number, toRef: number, at: number, bytes: number): boolean {
+    const to = this.#grants === undefined ? 0 : this.#grants.writable(toRef);
+    if (to === 0) return this.#hypercalls.grantCopyOut(addr, this.domid, toRef, at, bytes) === GNTST_OKAY;
+    this.#grants!.kernel.copy(to + at, addr, bytes);
+    return true;
   }
 
   #copySlots(frame: Frame): CopyResult {
@@ -118,16 +142,7 @@ export class RxWriter {
         const bytes = Math.min(PAGE_SIZE - at, frame.sizes[piece]! - from);
         const ref = frame.refs[piece]!;
         const offset = frame.offsets[piece]! + from;
-        const status = this.#hypercalls.grantCopyAcross(
-          frame.domid,
-          ref,
-          offset,
-          this.domid,
-          this.#refs[page]!,
-          at,
-          bytes,
-        );
-        if (status !== GNTST_OKAY) {
+        if (!this.#copyAcross(frame, ref, offset, this.#refs[page]!, at, bytes)) {
           // One status for both ends: reading the source alone tells whose fault it is.
           if (this.#hypercalls.grantCopyIn(frame.domid, ref, offset, this.#scratchAddr, bytes) !== GNTST_OKAY) {
             return COPY_BAD_SENDER;
@@ -160,8 +175,7 @@ export class RxWriter {
       let at = page === 0 ? RX_OFFSET : 0;
       while (at < PAGE_SIZE && left > 0) {
         const bytes = Math.min(PAGE_SIZE - at, BLOCK_BYTES - from, left);
-        const ref = this.#refs[page]!;
-        if (this.#hypercalls.grantCopyOut(pool.addrOf(block) + from, this.domid, ref, at, bytes) !== GNTST_OKAY) {
+        if (!this.#copyOut(pool.addrOf(block) + from, this.#refs[page]!, at, bytes)) {
           this.#answerError(rxSlots(len, gsoSize));
           return COPY_BAD_RECEIVER;
         }
@@ -185,7 +199,7 @@ export class RxWriter {
     for (let page = 0; page < pages; page++) {
       const at = page === 0 ? RX_OFFSET : 0;
       const part = Math.min(PAGE_SIZE - at, left);
-      if (this.#hypercalls.grantCopyOut(addr, this.domid, this.#refs[page]!, at, part) !== GNTST_OKAY) {
+      if (!this.#copyOut(addr, this.#refs[page]!, at, part)) {
         this.#answerError(pages);
         return COPY_BAD_RECEIVER;
       }

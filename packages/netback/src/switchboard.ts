@@ -1,13 +1,15 @@
 import type { Memory, PageAllocator } from '@qanat/bytes';
 import type { Clock, TimerQueue } from '@qanat/clock';
 import { TcpSegmenter } from '@qanat/link';
-import { type Hypercalls, NETIF_RSP_ERROR, NETIF_RSP_OKAY, NETIF_RX_RING_ENTRIES } from '@qanat/xen';
+import { type Hypercalls, MAPTRACK_ENTRIES, NETIF_RSP_ERROR, NETIF_RSP_OKAY, NETIF_RX_RING_ENTRIES } from '@qanat/xen';
 import { Bridge } from './bridge.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { NetbackConfig } from './config.ts';
 import { Frame } from './frame.ts';
 import type { Port, PortHost } from './port.ts';
 
+/** Handles for the rings of 128 vifs, and more. */
+const RING_HANDLES = 512;
 /** For the longest frame. */
 const STAGING_PAGES = 16;
 
@@ -34,6 +36,8 @@ export class Switchboard implements PortHost {
   readonly scratchAddr: number;
   readonly stagingAddr: number;
   readonly segmenter: TcpSegmenter;
+  /** Pages of frontends that may still be mapped: some handles are left for rings. */
+  mapsLeft = MAPTRACK_ENTRIES - RING_HANDLES;
   /** Passes made. */
   passes = 0;
   readonly #host: SwitchboardHost;
@@ -134,6 +138,7 @@ export class Switchboard implements PortHost {
     const { counters } = port;
     for (let packets = 0; packets < this.config.batch && tx.read(frame); packets++) {
       frame.domid = port.domid;
+      frame.grants = rings.grants;
       const status = frame.len === 0 || bridge === undefined ? NETIF_RSP_ERROR : bridge.forward(port, frame, nowUs);
       if (status === NETIF_RSP_OKAY) {
         counters.txPackets++;

@@ -87,7 +87,7 @@ export class Vif {
 
   /** What we can do, in one transaction, and then state 2. */
   #advertise(): void {
-    const { checksumOffload, gso } = this.#switchboard.config;
+    const { checksumOffload, gso, persistentGrants } = this.#switchboard.config;
     this.#kernel.xenstore.transaction(
       (tx) => {
         if (this.#isClosed) {
@@ -103,6 +103,7 @@ export class Vif {
           'feature-no-csum-offload': checksumOffload ? 0 : 1,
           'feature-gso-tcpv4': checksumOffload && gso ? 1 : 0,
           'feature-gso-tcpv6': 0,
+          'feature-persistent': persistentGrants ? 1 : 0,
           'feature-multicast-control': 0,
           'feature-split-event-channels': 0,
           'multi-queue-max-queues': 1,
@@ -200,7 +201,7 @@ export class Vif {
     const { domid } = this.setup;
     const { config, scratchAddr } = this.#switchboard;
     try {
-      this.#mapping = new RingMapping(this.#kernel, domid, nodes, config, scratchAddr, () =>
+      this.#mapping = new RingMapping(this.#kernel, domid, nodes, config, this.#switchboard, scratchAddr, () =>
         this.#switchboard.run(this.port),
       );
     } catch (error) {

@@ -138,6 +138,30 @@ describe('requests that are no good, and cost the frontend a packet', () => {
     expect(await request(x, [{ flags: EXTRA }, gso, {}])).toEqual([ERROR, NULL, OKAY]);
   });
 
+  it('with a blank checksum or GSO on what is no TCP, for a peer without offloads', async () => {
+    const plain = await machine.station('plain', {}, { checksumOffload: false });
+    const { x } = await intruder();
+    const [port] = [...machine.netback.vifs]
+      .filter(({ setup }) => setup.domid === plain.kernel.domid)
+      .map((v) => v.port);
+    // The bridge learns where it is.
+    plain.run(() => {
+      plain.send(b.mac, 60);
+      plain.netif!.flush();
+    });
+    await machine.pass(5);
+    const gso = (size: number): Slot => ({ raw: [1 | (size << 16), 1, 0] });
+    for (const bytes of [60, 14, 33, 900]) {
+      fill(x, testFrame(plain.mac, testMac(x.kernel.domid), bytes, 1), [bytes]);
+      expect(await request(x, [{ flags: 1, size: bytes }])).toEqual([OKAY]);
+      expect(await request(x, [{ flags: EXTRA, size: bytes }, gso(1448)])).toEqual([OKAY, NULL]);
+      expect(await request(x, [{ flags: EXTRA, size: bytes }, gso(1)])).toEqual([OKAY, NULL]);
+    }
+    expect(plain.received).toBe(0);
+    expect(port!.counters.otherDrops).toBe(12);
+    expect(machine.errors).toEqual([]);
+  });
+
   it('with a multicast extra slot, which was not offered', async () => {
     const { x } = await intruder();
     expect(await request(x, [{ flags: EXTRA }, { raw: [2, 0, 0] }, {}])).toEqual([ERROR, NULL, OKAY]);

@@ -10,6 +10,8 @@ export interface NetfrontConfig {
   readonly checksumOffload: boolean;
   /** Segmentation offload of TCP over IPv4, both ways. It needs `checksumOffload`. */
   readonly gso: boolean;
+  /** Tells the backend that our pages stay granted as they are, so that it may keep them mapped. */
+  readonly persistentGrants: boolean;
   /** How long a grant that the backend still uses is left alone before it is tried again, in milliseconds. */
   readonly revokeRetryMs: number;
   /** Pause before a second attempt to connect again; it doubles up to `reconnectMaxMs`. In milliseconds. */
@@ -25,6 +27,7 @@ export const DEFAULT_NETFRONT_CONFIG: NetfrontConfig = {
   txPushBatch: 32,
   checksumOffload: true, // as Linux's netfront
   gso: true,
+  persistentGrants: true,
   revokeRetryMs: 1000,
   reconnectMs: 1000,
   reconnectMaxMs: 30_000,

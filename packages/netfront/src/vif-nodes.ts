@@ -94,6 +94,7 @@ export function writeConnection(
       // What we can receive, not what we send.
       'feature-gso-tcpv4': receivesGso(config) ? 1 : 0,
       'feature-gso-tcpv6': 0,
+      'feature-persistent': config.persistentGrants ? 1 : 0,
       'feature-no-csum-offload': config.checksumOffload ? 0 : 1,
     });
   }, cb);

@@ -9,7 +9,15 @@ export * from './grant-layout.ts';
 export type { GrantMapping } from './grant-operations.ts';
 export { type HypercallCounters, Hypercalls } from './hypercalls.ts';
 export { type CreateDomainOptions, Hypervisor, type HypervisorOptions } from './hypervisor.ts';
-export { BLOCKED, BLOCKED_WAITING, DOM_STATS_COUNT, GRANT_ENTRIES, MAX_DOMAINS, RUNNING } from './machine-layout.ts';
+export {
+  BLOCKED,
+  BLOCKED_WAITING,
+  DOM_STATS_COUNT,
+  GRANT_ENTRIES,
+  MAPTRACK_ENTRIES,
+  MAX_DOMAINS,
+  RUNNING,
+} from './machine-layout.ts';
 export * from './netif-layout.ts';
 export * from './ring-layout.ts';
 export { TIMER_AHEAD_MAX_NS, TIMER_MISTAKE_NS, type VirtualCpu } from './scheduler.ts';
