@@ -11,7 +11,7 @@ const BAND_HEIGHT = 12;
 const GAP = 8;
 const PANEL_HEIGHT = 22 + FLOW_HEIGHT + GAP + RING_HEIGHT + GAP + BAND_HEIGHT + 14;
 const RING_SLOTS = 256;
-/** A domain whose loop made no pass for this long slept. */
+/** Shorter sleeps are not drawn. */
 const ASLEEP_US = 5000;
 const MIB = 1 << 20;
 
@@ -57,14 +57,9 @@ function panel({ trial, figures }: LabRun, top: number, endS: number): string {
     );
   }
   parts.push(line(receiver.samples, x, (i) => y(receiver.samples.bytes[i]!), 'bytes'));
-  const slots = sender.samples.txUsed;
-  if (slots.length > 0 && slots[0]! >= 0) {
-    const level = (i: number): number => ringTop + RING_HEIGHT * (1 - slots[i]! / RING_SLOTS);
-    parts.push(line(sender.samples, x, level, 'slots'));
-  } else {
-    parts.push(text(LEFT + 6, ringTop + RING_HEIGHT / 2 + 4, 'not recorded for this driver', 'tick'));
-  }
-  parts.push(...sleeps(sender.samples, x, bandTop, trial.receiver.endUs));
+  const level = (i: number): number => ringTop + RING_HEIGHT * (1 - sender.samples.txUsed[i]! / RING_SLOTS);
+  parts.push(line(sender.samples, x, level, 'slots'));
+  parts.push(...sleeps(sender.samples, x, bandTop));
   return parts.join('');
 }
 
@@ -86,12 +81,15 @@ function line(samples: Samples, x: (us: number) => number, y: (i: number) => num
   return `<path class="${kind}" d="${path}"/>`;
 }
 
-function sleeps({ timeUs }: Samples, x: (us: number) => number, top: number, endUs: number): string[] {
+function sleeps({ timeUs, blockedUs }: Samples, x: (us: number) => number, top: number): string[] {
   const boxes: string[] = [];
-  for (let i = 0; i < timeUs.length; i++) {
+  for (let i = 0; i + 1 < timeUs.length; i++) {
     const from = timeUs[i]!;
-    const to = timeUs[i + 1] ?? endUs;
-    if (to - from > ASLEEP_US) boxes.push(box(x(from), top, Math.max(0.3, x(to) - x(from)), BAND_HEIGHT, 'asleep'));
+    const to = timeUs[i + 1]!;
+    // A domain that was not run did not sleep.
+    const slept = blockedUs[i + 1]! - blockedUs[i]! > (to - from) / 2;
+    if (slept && to - from > ASLEEP_US)
+      boxes.push(box(x(from), top, Math.max(0.3, x(to) - x(from)), BAND_HEIGHT, 'asleep'));
   }
   return boxes;
 }

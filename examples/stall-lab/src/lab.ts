@@ -10,10 +10,9 @@ export interface LabRun {
 
 /** Runs all that the options ask for, one after the other. @param progress is told what comes next. */
 export async function runLab(options: LabOptions, progress: (line: string) => void): Promise<LabRun[]> {
-  const { machines, builds, txqueuelens, seed, idleSeconds } = options;
+  const { machines, builds, txqueuelens, seed, seconds, idleSeconds } = options;
   const runs: LabRun[] = [];
   for (const machine of machines) {
-    const seconds = machine === 'threads' ? options.seconds : options.virtualSeconds;
     for (const build of builds) {
       if (idleSeconds > 0) progress(`${machine}: ${build}, idle for ${idleSeconds} s`);
       const idle = idleSeconds > 0 ? await runIdle(build, machine, idleSeconds, seed) : undefined;

@@ -6,7 +6,6 @@ import { UsageError } from './usage-error.ts';
 /** What the command line asks for, checked. */
 export interface LabOptions {
   readonly seconds: number;
-  readonly virtualSeconds: number;
   readonly idleSeconds: number;
   readonly machines: readonly MachineKind[];
   readonly builds: readonly BuildName[];
@@ -25,7 +24,6 @@ const MAX_SECONDS = 600;
 
 interface RawOptions {
   readonly time: string;
-  readonly virtualTime: string;
   readonly idle: string;
   readonly machine: string;
   readonly builds: string;
@@ -44,8 +42,7 @@ export function parseOptions(args: readonly string[]): LabOptions | Information 
     )
     .helpOption('-h, --help', 'show this text and end')
     .allowExcessArguments(true)
-    .option('-t, --time <seconds>', 'traffic of each run in threads', '10')
-    .option('--virtual-time <seconds>', 'traffic of each run on virtual time', '3')
+    .option('-t, --time <seconds>', 'traffic of each run', '10')
     .option('--idle <seconds>', 'how long an idle guest is watched, 0 not at all', '2')
     .option('--machine <kind>', 'threads, virtual or both', 'both')
     .option('--builds <names>', `which guests, of ${BUILD_NAMES.join(',')}`, BUILD_NAMES.join(','))
@@ -73,7 +70,6 @@ function check(raw: RawOptions): LabOptions {
   if (raw.html === '') throw new UsageError('--html needs the name of a file, as in stall-lab.html');
   return {
     seconds: number('--time', raw.time, 0.1, MAX_SECONDS, 'seconds'),
-    virtualSeconds: number('--virtual-time', raw.virtualTime, 0.1, MAX_SECONDS, 'seconds'),
     idleSeconds: number('--idle', raw.idle, 0, 60, 'seconds'),
     machines: oneOrBoth('--machine', raw.machine, MACHINE_KINDS),
     builds: builds(raw.builds),

@@ -34,7 +34,7 @@ export interface Samples {
   readonly bytes: Float64Array;
   /** Microseconds that the vcpu has slept so far. */
   readonly blockedUs: Float64Array;
-  /** Slots of the transmit ring that are occupied, -1 where the driver does not say. */
+  /** Slots of the transmit ring that are occupied. */
   readonly txUsed: Int16Array;
 }
 

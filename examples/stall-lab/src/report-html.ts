@@ -14,8 +14,8 @@ const STYLE = `
   --line: #343941; --bytes: #6ea8fe; --slots: #c297ff; --stall: #ff6369; --asleep: #5c6470; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto; max-width: 1100px;
   padding: 0 1rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; display: block; overflow-x: auto; }
-th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 12px; display: block; overflow-x: auto; }
+th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 svg text { fill: var(--soft); } svg .name { fill: var(--ink); font-size: 13px; font-weight: 600; }
@@ -24,7 +24,7 @@ svg .plot { fill: var(--plot); } svg .grid { stroke: var(--line); stroke-width: 
 svg .bytes { stroke: var(--bytes); fill: none; stroke-width: 1.5; } svg .slots { stroke: var(--slots); fill: none; }
 svg .stall { fill: var(--stall); opacity: .16; } svg .asleep { fill: var(--asleep); }
 details { margin: .4rem 0; } summary { cursor: pointer; }
-pre { font-size: 12px; line-height: 1.45; overflow-x: auto; background: var(--plot); padding: .6rem .8rem; margin: .3rem 0; }
+pre { font-size: 12px; line-height: 1.45; white-space: pre-wrap; background: var(--plot); padding: .6rem .8rem; margin: .3rem 0; }
 `;
 
 /** @returns one page that needs nothing else: tables, the flows above each other, and what the auditor saw at each stall. */

@@ -25,7 +25,6 @@ describe('options', () => {
   it('have defaults that make the whole experiment', () => {
     expect(parseOptions([])).toEqual({
       seconds: 10,
-      virtualSeconds: 3,
       idleSeconds: 2,
       machines: ['threads', 'virtual'],
       builds: ['2013', '2013-masked', 'qanat'],
@@ -65,7 +64,7 @@ describe('options', () => {
 // The built command, as users run it: `tsc -b` comes first.
 describe.runIf(existsSync(MAIN))('the command', () => {
   it('runs the three builds, prints a table, and writes a report with the flows above each other', () => {
-    const args = ['--machine', 'virtual', '--txqueuelen', '1000', '--virtual-time', '0.5', '--idle', '0.05'];
+    const args = ['--machine', 'virtual', '--txqueuelen', '1000', '--time', '0.5', '--idle', '0.05'];
     const { status, stdout } = lab(...args);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^On virtual time:\n\nbuild +txqueuelen +throughput +stalls > 100 ms/);
@@ -81,7 +80,7 @@ describe.runIf(existsSync(MAIN))('the command', () => {
 
   it('prints one JSON document', () => {
     const args = ['--json', '--no-html', '--machine', 'virtual', '--txqueuelen', '1000', '--idle', '0'];
-    const { status, stdout } = lab(...args, '--builds', '2013', '--virtual-time', '0.5');
+    const { status, stdout } = lab(...args, '--builds', '2013', '--time', '0.5');
     expect(status).toBe(0);
     const { runs } = JSON.parse(stdout) as { runs: JsonRun[] };
     expect(runs).toMatchObject([{ build: '2013', machine: 'virtual', txqueuelen: 1000, lostWakeups: 1 }]);

@@ -110,6 +110,11 @@ export class NetfrontDevice implements Netif {
     return this.#tx !== undefined;
   }
 
+  /** Slots of the transmit ring that hold a request, or an answer that was not read yet; 0 without a backend. */
+  get txSlotsUsed(): number {
+    return this.#tx?.usedSlots ?? 0;
+  }
+
   attach(up: NetifUp): void {
     this.#up = up;
   }

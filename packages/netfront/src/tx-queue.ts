@@ -87,6 +87,11 @@ export class TxQueue {
     return Math.min(this.ring.freeRequests(), this.#freeIdCount) - this.#promised;
   }
 
+  /** Slots that hold a request or an unread answer. */
+  get usedSlots(): number {
+    return this.ring.entries - this.ring.freeRequests();
+  }
+
   /** Requests that are published and not answered as far as we looked. */
   get outstanding(): number {
     return this.ring.entries - this.ring.freeRequests() - this.#unpushed;

@@ -22,7 +22,7 @@ export interface GuestSystem {
   lost(): readonly LostWakeup[];
   /** How often a writer found the transmit ring full. */
   ringFull(): number;
-  /** Slots of the transmit ring that are occupied, -1 where the driver does not say. */
+  /** Slots of the transmit ring that are occupied. */
   txUsed(): number;
 }
 
@@ -114,7 +114,6 @@ export class Guest {
   #noteArrival(nowUs: number): void {
     if (nowUs - this.#lastUs > PAUSE_US && this.#bytes > 0) {
       this.#pauses.push({ fromUs: this.#lastUs, toUs: nowUs });
-      this.#sampler.add(this.#lastUs, this.#bytes, this.#system.txUsed());
     }
     this.#lastUs = nowUs;
   }
@@ -134,8 +133,7 @@ export class Guest {
   }
 
   #sample(): void {
-    if (this.#flow === undefined || !this.#sampler.due()) return;
-    this.#sampler.add(this.#kernel.clock.now(), this.#progress(), this.#system.txUsed());
+    if (this.#startUs > 0) this.#sampler.add(this.#kernel.clock.now(), this.#progress(), this.#system.txUsed());
   }
 
   #progress(): number {
@@ -149,6 +147,7 @@ export class Guest {
     const endUs = this.#kernel.clock.now();
     // A pause that lasts until the end is one, too.
     if (role === 'receiver' && this.#bytes > 0) this.#noteArrival(endUs);
+    this.#sample();
     const info = this.#flow?.info();
     const report: GuestReport = {
       role,

@@ -11,6 +11,6 @@ export function main(kernel: Kernel): void {
     // The machine's auditor throws where a sleep is wrong, so there is nothing to tell here.
     lost: () => [],
     ringFull: () => netfronts.reduce((sum, { counters }) => sum + (counters?.tx.ringFull ?? 0), 0),
-    txUsed: () => -1,
+    txUsed: () => netfronts[0]?.device?.txSlotsUsed ?? 0,
   });
 }
