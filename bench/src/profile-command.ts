@@ -15,8 +15,9 @@ const WARM_UP_SECONDS = 2;
 const THREADS = ['Dom0', 'server', 'client'];
 /** CPU.DATE.TIME.PID.THREAD.SEQUENCE.cpuprofile */
 const FILE = /\.(\d+)\.\d+\.cpuprofile$/;
-/** Payload of a segment at MTU 1500, with timestamps. */
+/** Payload of a segment at MTU 1500, with timestamps; and of a large one, which goes as one where there is GSO. */
 const SEGMENT_BYTES = 1448;
+const LARGE_SEGMENT_BYTES = 65_536;
 
 export interface ProfileResult {
   readonly schema: 'qanat-bench-profile/1';
@@ -73,19 +74,26 @@ async function profile(seconds: number, iperfArgs: readonly string[]): Promise<P
   }
 }
 
+/** What the time of a profile is spread over: the bytes of a segment, and nanoseconds of each thread for them. */
+export function perSegment({ iperfArgs, bitsPerSecond }: ProfileResult): { bytes: number; ns: number } {
+  const small = iperfArgs.includes('--no-offload') || iperfArgs.includes('--no-gso');
+  const bytes = small ? SEGMENT_BYTES : LARGE_SEGMENT_BYTES;
+  return { bytes, ns: (bytes * 8e9) / bitsPerSecond };
+}
+
 /** @returns the lines of a table for people. @param top functions shown of each thread. */
 export function profileTable(result: ProfileResult, top: number): string[] {
-  const nsPerSegment = (SEGMENT_BYTES * 8e9) / result.bitsPerSecond;
+  const { bytes, ns } = perSegment(result);
   const lines = [
     `profile: self time by function, each domain a thread; ${(result.bitsPerSecond / 1e9).toFixed(2)} Gbit/s under the profiler,`,
-    `so ${nsPerSegment.toFixed(0)} ns for each ${SEGMENT_BYTES} bytes in each thread (waiting is in deschedule)`,
+    `so ${ns.toFixed(0)} ns for each ${bytes} bytes in each thread (waiting is in deschedule)`,
     `iperf ${result.iperfArgs.join(' ')}`.trim(),
   ];
   for (const thread of result.threads) {
     const row = (name: string, us: number): string[] => [
       name,
       `${((100 * us) / thread.us).toFixed(1)} %`,
-      `${((nsPerSegment * us) / thread.us).toFixed(0)} ns`,
+      `${((ns * us) / thread.us).toFixed(0)} ns`,
     ];
     const groups = byGroup(thread).slice(0, 8);
     const functions = thread.functions.slice(0, top);

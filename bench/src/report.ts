@@ -1,13 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { BenchCase, Metric } from './case.ts';
+import { byGroup } from './cpu-profile.ts';
+import { type ProfileResult, perSegment } from './profile-command.ts';
 import { type CaseResult, SCHEMA } from './run-case.ts';
-import type { StagesResult } from './stages-command.ts';
-import { stagesRows } from './stages-command.ts';
+import { type StagesResult, stagesRows } from './stages-command.ts';
 
 /** Documents of bench/results that a report is made of: of each name the newest that is not a quick one. */
 export interface Kept {
   readonly cases: ReadonlyMap<string, CaseResult>;
   readonly stages: StagesResult | undefined;
+  /** By the arguments of iperf. */
+  readonly profiles: ReadonlyMap<string, ProfileResult>;
 }
 
 /** @param directory bench/results, or one that does not exist: then nothing is kept. */
@@ -24,6 +27,7 @@ export function readKept(directory: URL): Kept {
 /** @param documents in any order; those of other kinds are passed over. */
 export function newest(documents: readonly unknown[]): Kept {
   const cases = new Map<string, CaseResult>();
+  const profiles = new Map<string, ProfileResult>();
   let stages: StagesResult | undefined;
   for (const document of documents) {
     const { schema } = document as { readonly schema?: unknown };
@@ -34,13 +38,18 @@ export function newest(documents: readonly unknown[]): Kept {
     } else if (schema === 'qanat-bench-stages/1') {
       const result = document as StagesResult;
       if (stages === undefined || stages.date < result.date) stages = result;
+    } else if (schema === 'qanat-bench-profile/1') {
+      const result = document as ProfileResult;
+      const name = result.iperfArgs.join(' ');
+      const known = profiles.get(name);
+      if (known === undefined || known.date < result.date) profiles.set(name, result);
     }
   }
-  return { cases, stages };
+  return { cases, stages, profiles };
 }
 
 /** @returns the report as Markdown: what was asked and how it stands, each case with its contenders, the stages. */
-export function report(all: readonly BenchCase[], { cases, stages }: Kept): string[] {
+export function report(all: readonly BenchCase[], { cases, stages, profiles }: Kept): string[] {
   const machine = [...cases.values()][0]?.machine ?? stages?.machine;
   if (machine === undefined) return ['No results are kept: `pnpm bench all --save`, then `pnpm bench stages --save`.'];
   const { cpu, cores, memoryGiB, platform, node } = machine;
@@ -65,6 +74,7 @@ export function report(all: readonly BenchCase[], { cases, stages }: Kept): stri
     '|---|---|---|---|---|',
     ...shown.flatMap(([bench, result]) => contenderRows(bench, result)),
     ...(stages === undefined ? [] : ['', '### Stages, in nanoseconds', '', ...stagesMarkdown(stages)]),
+    ...[...profiles.keys()].sort().flatMap((name) => ['', ...profileMarkdown(profiles.get(name)!)]),
   ];
 }
 
@@ -99,6 +109,31 @@ function contenderRows({ metrics }: BenchCase, { bench, contenders, runs }: Case
 function stagesMarkdown(result: StagesResult): string[] {
   const rows = stagesRows(result).map((row) => `| ${row.map((cell) => cell.trim()).join(' | ')} |`);
   return ['| | 1460 bytes | 64 KB |', '|---|---:|---:|', ...rows];
+}
+
+/** Functions of each thread in the report. */
+const TOP = 7;
+
+function profileMarkdown(result: ProfileResult): string[] {
+  const { bytes, ns } = perSegment(result);
+  const title = `\`pnpm bench profile${result.iperfArgs.length > 0 ? ` -- ${result.iperfArgs.join(' ')}` : ''}\``;
+  const rate = (result.bitsPerSecond / 1e9).toFixed(1);
+  const share = (us: number, whole: number): string => `${((ns * us) / whole).toFixed(0)}`;
+  return [
+    `### Self time of the machine's threads: ${title}`,
+    '',
+    `${rate} Gbit/s under the profiler: each thread has ${ns.toFixed(0)} ns for ${bytes} bytes, and spends them so:`,
+    '',
+    '| thread | packages, ns | functions, ns |',
+    '|---|---|---|',
+    ...result.threads.map((thread) => {
+      const groups = byGroup(thread).slice(0, TOP);
+      const functions = thread.functions.slice(0, TOP);
+      const packages = groups.map(({ group, us }) => `${group} ${share(us, thread.us)}`).join(', ');
+      const names = functions.map(({ name, group, us }) => `${group}/${name} ${share(us, thread.us)}`).join(', ');
+      return `| ${thread.thread} | ${packages} | ${names} |`;
+    }),
+  ];
 }
 
 function bare({ per, digits }: Metric, value: number): string {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { BenchCase } from '../src/case.ts';
 import { figuresOf } from '../src/contenders/veth.ts';
 import { byGroup, foldProfile } from '../src/cpu-profile.ts';
+import { type ProfileResult, perSegment } from '../src/profile-command.ts';
 import { insertReport, newest, report } from '../src/report.ts';
 import { type CaseResult, SCHEMA } from '../src/run-case.ts';
 import { mergeStages, type StagesResult } from '../src/stages-command.ts';
@@ -75,6 +76,26 @@ describe('the report', () => {
     expect(lines).toContain('| `bulk` | qanat | goodput 7.0 Gbit/s (6.0-8.0) |  | 5 |');
     expect(lines).toContain('| `bulk` | veth | left out: no root | | |');
     expect(lines).toContain('| copy | 73.0 | 2440 |');
+  });
+
+  it('spreads the time of a profile over a segment', () => {
+    const functions = [
+      { name: 'input: receive', group: 'tcp', us: 300 },
+      { name: 'copy', group: 'WASM kernel', us: 100 },
+    ];
+    const profile: ProfileResult = {
+      schema: 'qanat-bench-profile/1',
+      bench: 'profile',
+      date: '2026-01-01',
+      machine: MACHINE,
+      iperfArgs: ['--no-offload'],
+      bitsPerSecond: 1448 * 8e6,
+      threads: [{ thread: 'server', us: 400, functions }],
+    };
+    const lines = report([BENCH], newest([profile, { ...profile, date: '2025-01-01', threads: [] }, STAGES]));
+    expect(lines).toContain('| server | tcp 750, WASM kernel 250 | tcp/input: receive 750, WASM kernel/copy 250 |');
+    expect(lines.join()).toContain('each thread has 1000 ns for 1448 bytes');
+    expect(perSegment({ ...profile, iperfArgs: [] }).bytes).toBe(65_536);
   });
 
   it('goes between its marks, and nowhere else', () => {
