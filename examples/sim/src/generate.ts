@@ -25,7 +25,9 @@ export function generate(seed: number): Scenario {
   const limits = [forth, back, ...disturbances.map(({ impair }) => impair)];
   const limited = limits.some(({ rateBitsPerSecond }) => rateBitsPerSecond !== undefined);
   for (let i = 0; i < flowCount; i++) flows.push(flow(draw, spanUs, flowCount, limited));
-  return { seed, mtu, forth, back, disturbances, flows };
+  const scenario: Mutable<Scenario> = { seed, mtu, forth, back, disturbances, flows };
+  if (draw.chance(0.35)) scenario.offload = draw.pick(['checksum', 'gso', 'gso']);
+  return scenario;
 }
 
 function link(draw: Draw, delayUs: number): ImpairmentOptions {

@@ -7,6 +7,8 @@ export interface Scenario {
   readonly seed: number;
   /** Largest IP packet of the link in bytes. */
   readonly mtu: number;
+  /** What the devices do for TCP; default nothing. The cable carries ordinary frames all the same. */
+  readonly offload?: 'checksum' | 'gso';
   /** The link from host a to host b, and back, while nothing disturbs it. */
   readonly forth: ImpairmentOptions;
   readonly back: ImpairmentOptions;

@@ -56,6 +56,8 @@ function* simpler(s: Scenario): Generator<Scenario> {
   } else {
     for (const link of simplerLink(s.forth)) yield { ...s, forth: link, back: link };
   }
+  const { offload, ...plain } = s;
+  if (offload !== undefined) yield plain;
   if (s.mtu !== 1500) yield { ...s, mtu: 1500 };
   if (s.seed !== 1) yield { ...s, seed: 1 };
 }

@@ -58,7 +58,9 @@ export class Simulation {
     const { clock, timers } = time;
     this.#weather = new Weather(scenario, time);
     const impair = [this.#weather.forth, this.#weather.back] as const;
-    const [left, right] = createPipe({ memory, pages: pages.link, clock, timers, mtu: scenario.mtu, impair });
+    const gso = scenario.offload === 'gso';
+    const offload = { checksum: gso || scenario.offload === 'checksum', gso };
+    const [left, right] = createPipe({ memory, pages: pages.link, clock, timers, mtu: scenario.mtu, impair, offload });
     this.meters = [new Meter(wrap(left, time)), new Meter(wrap(right, time))];
     const host = { memory, clock, timers };
     const { seed } = scenario;
