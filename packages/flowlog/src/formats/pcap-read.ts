@@ -10,7 +10,9 @@ const MODIFIED = 0xa1b2_cd34;
 const MODIFIED_RECORD_BYTES = 24;
 /** No packet is larger, whatever the header of the file says (libpcap's MAXIMUM_SNAPLEN). */
 const MAX_PACKET_BYTES = 262_144;
-/** Of a record that is looked for after damage: at most so far from the stamp before it. */
+/** Of a record that is looked for after damage: at least an IPv4 header, */
+const MIN_PACKET_BYTES = 20;
+/** and at most so far from the stamp before it. */
 const MAX_GAP_S = 86_400;
 
 export function isPcap(bytes: Uint8Array): boolean {
@@ -50,7 +52,11 @@ export function readPcapFrames(bytes: Uint8Array): Capture {
     const near = lastSeconds < 0 || Math.abs(seconds - lastSeconds) <= MAX_GAP_S;
     const original = view.getUint32(at + 12, little);
     return (
-      near && view.getUint32(at + 4, little) < fractions && captured > 0 && original >= captured && original < 2 ** 24
+      near &&
+      view.getUint32(at + 4, little) < fractions &&
+      captured >= MIN_PACKET_BYTES &&
+      original >= captured &&
+      original < 2 ** 24
     );
   };
 
@@ -60,7 +66,7 @@ export function readPcapFrames(bytes: Uint8Array): Capture {
       at = resume(at + 1, bytes.length, (next) => {
         if (!fits(next, true)) return false;
         const after = next + recordBytes + view.getUint32(next + 8, little);
-        return after === bytes.length || fits(after, true);
+        return after === bytes.length ? lastSeconds >= 0 : fits(after, true);
       });
       lost += at - from;
       gaps++;
