@@ -7,17 +7,20 @@ const DIGIT_0 = 0x30;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const TEN_TO_9 = 1_000_000_000;
+const WORD_BYTES = 8;
 
 /** Gathers bytes until a piece is full. Callers `reserve` before they write; the writes themselves do not check. */
 export class ByteWriter {
   bytes: Uint8Array;
   used = 0;
+  #view: DataView;
   readonly #encoder = new TextEncoder();
 
   readonly #full: number;
 
   constructor(pieceBytes = PIECE_BYTES) {
     this.bytes = new Uint8Array(pieceBytes + 4096);
+    this.#view = new DataView(this.bytes.buffer);
     this.#full = pieceBytes;
   }
 
@@ -33,24 +36,26 @@ export class ByteWriter {
     return piece;
   }
 
-  /** Makes room for `bytes` more. */
+  /** Makes room for `bytes` more, and for what `copy` writes beyond. */
   reserve(bytes: number): void {
-    if (this.used + bytes <= this.bytes.length) return;
-    const larger = new Uint8Array(Math.max(2 * this.bytes.length, this.used + bytes));
+    if (this.used + bytes + WORD_BYTES <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(2 * this.bytes.length, this.used + bytes + WORD_BYTES));
     larger.set(this.bytes.subarray(0, this.used));
     this.bytes = larger;
+    this.#view = new DataView(larger.buffer);
   }
 
   byte(value: number): void {
     this.bytes[this.used++] = value;
   }
 
-  /** Bytes prepared by `ascii`. */
-  copy(text: Uint8Array): void {
-    const { bytes } = this;
+  /** Text prepared by `ascii`, eight bytes at a time. */
+  copy(text: Ascii): void {
+    const { words } = text;
+    const view = this.#view;
     let at = this.used;
-    for (let i = 0; i < text.length; i++) bytes[at++] = text[i]!;
-    this.used = at;
+    this.used = at + text.length;
+    for (let i = 0; i < words.length; i++, at += WORD_BYTES) view.setFloat64(at, words[i]!, true);
   }
 
   /** Many bytes; makes its own room. */
@@ -154,25 +159,52 @@ export class ByteWriter {
   #small(value: number): void {
     value |= 0;
     let digits = 1;
-    for (let limit = 10; digits < 9 && value >= limit; limit *= 10) digits++;
+    if (value >= 100_000) digits = value >= 10_000_000 ? (value >= 100_000_000 ? 9 : 8) : value >= 1_000_000 ? 7 : 6;
+    else if (value >= 10) digits = value >= 1000 ? (value >= 10_000 ? 5 : 4) : value >= 100 ? 3 : 2;
     this.#digits(value, digits);
   }
 
   /** The last `digits` digits of 0..10^9-1, with zeros in front. */
   #digits(value: number, digits: number): void {
-    const { bytes } = this;
+    const view = this.#view;
     let rest = value | 0;
-    const start = this.used;
-    this.used = start + digits;
-    for (let at = start + digits - 1; at >= start; at--) {
-      const tenth = (rest / 10) | 0;
-      bytes[at] = DIGIT_0 + rest - 10 * tenth;
-      rest = tenth;
+    let at = this.used + digits;
+    this.used = at;
+    for (; digits > 1; digits -= 2) {
+      const hundredth = (rest / 100) | 0;
+      at -= 2;
+      view.setUint16(at, PAIRS[rest - 100 * hundredth]!);
+      rest = hundredth;
     }
+    if (digits === 1) view.setUint8(at - 1, DIGIT_0 + (rest % 10));
   }
 }
 
+/** The two digits of 0..99: tens << 8 | ones. */
+const PAIRS = Uint16Array.from({ length: 100 }, (_, value) => {
+  return ((DIGIT_0 + Math.floor(value / 10)) << 8) | (DIGIT_0 + (value % 10));
+});
+
 /** Text of ASCII characters for `ByteWriter.copy`. */
-export function ascii(text: string): Uint8Array {
+export interface Ascii {
+  readonly length: number;
+  /** Eight characters each, zeros behind the last. No ASCII text makes a NaN, so that the bits stay what they are. */
+  readonly words: Float64Array;
+  readonly bytes: Uint8Array;
+}
+
+export function ascii(text: string): Ascii {
+  const words = new Float64Array(Math.ceil(text.length / WORD_BYTES));
+  // Little-endian as `copy` writes, whatever the machine is: a word is read as it was put.
+  for (let i = 0; i < words.length; i++) {
+    const bytes = new DataView(new ArrayBuffer(WORD_BYTES));
+    for (let j = 0; j < WORD_BYTES; j++) bytes.setUint8(j, text.charCodeAt(WORD_BYTES * i + j) || 0);
+    words[i] = bytes.getFloat64(0, true);
+  }
+  return { length: text.length, words, bytes: asciiBytes(text) };
+}
+
+/** Text of ASCII characters as bytes. */
+export function asciiBytes(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }

@@ -1,7 +1,7 @@
 import { segmentInfo } from '../segment-info.ts';
 import type { WindowRow } from '../table-builders.ts';
 import { WINDOW_SCHEMA } from '../tables.ts';
-import { ascii } from './byte-writer.ts';
+import { type Ascii, ascii } from './byte-writer.ts';
 import type { FlowReading, JsonlReading } from './jsonl-read.ts';
 import type { LineScanner } from './line-scanner.ts';
 
@@ -141,7 +141,7 @@ function time(line: LineScanner): number {
   return line.take(TIME) ? line.number() : Number.NaN;
 }
 
-function field(line: LineScanner, name: Uint8Array): number {
+function field(line: LineScanner, name: Ascii): number {
   return line.take(name) ? line.integer() : Number.NaN;
 }
 

@@ -12,21 +12,15 @@ import {
   segmentReason,
 } from '../segment-info.ts';
 import type { FlowTrace, SourceTrace, Trace } from '../trace.ts';
-import { ascii, ByteWriter } from './byte-writer.ts';
+import { type Ascii, ascii, ByteWriter } from './byte-writer.ts';
 import { flowsToWrite, type WriteOptions } from './format.ts';
-import { ROW_EVENT, ROW_SEGMENT, ROW_WINDOW, RowMerge } from './row-merge.ts';
+import { ROW_EVENT, ROW_MACHINE, ROW_SEGMENT, ROW_WINDOW, RowMerge } from './row-merge.ts';
 
 export const JSONL_VERSION = 1;
 
 /** Most bytes that a row has. */
 const MAX_ROW_BYTES = 1024;
 
-const SEGMENT = ascii('{"type":"segment","flow":');
-const WINDOW = ascii('{"type":"window","flow":');
-const EVENT = ascii('{"type":"event","flow":');
-const MACHINE = ascii('{"type":"machine","source":');
-const SACK = ascii('{"type":"sack","flow":');
-const TIME = ascii(',"timeUs":');
 const ORDER = ascii(',"order":');
 const TX = ascii(',"dir":"TX","seq":');
 const RX = ascii(',"dir":"RX","seq":');
@@ -44,19 +38,26 @@ const KIND = ascii(',"kind":');
 const A = ascii(',"a":');
 const B = ascii(',"b":');
 const C = ascii(',"c":');
-const SEGMENT_ROW = ascii(',"segment":');
 const LEFT = ascii(',"left":');
 const RIGHT = ascii(',"right":');
 const END = ascii('}\n');
 const COMMA = 0x2c;
 
-/** The columns of a window update that are sequence numbers, and the others, in the order in which they are written. */
-const SEQUENCE_KEYS = ['sndNxt', 'segAck', 'sndUna', 'rcvNxt', 'recoveryPoint'] as const;
-const NUMBER_KEYS = [
-  ...(['sndWnd', 'rcvWnd', 'cwnd', 'ssthresh', 'pipe', 'srttUs', 'rttvarUs', 'rtoUs', 'minRttUs'] as const),
-  ...(['pacingRate', 'info'] as const),
-] as const;
-const NAMES = [...SEQUENCE_KEYS, ...NUMBER_KEYS].map((name) => ascii(`,"${name}":`));
+const SND_NXT = ascii(',"sndNxt":');
+const SEG_ACK = ascii(',"segAck":');
+const SND_UNA = ascii(',"sndUna":');
+const RCV_NXT = ascii(',"rcvNxt":');
+const RECOVERY_POINT = ascii(',"recoveryPoint":');
+const SND_WND = ascii(',"sndWnd":');
+const RCV_WND = ascii(',"rcvWnd":');
+const CWND = ascii(',"cwnd":');
+const SSTHRESH = ascii(',"ssthresh":');
+const PIPE = ascii(',"pipe":');
+const SRTT = ascii(',"srttUs":');
+const RTTVAR = ascii(',"rttvarUs":');
+const RTO = ascii(',"rtoUs":');
+const MIN_RTT = ascii(',"minRttUs":');
+const PACING_RATE = ascii(',"pacingRate":');
 
 /** Writes all flows (or those of `options`) and, when no flows are chosen, all sources. */
 export function* writeJsonl(trace: Trace, options: WriteOptions = {}): Generator<Uint8Array> {
@@ -75,25 +76,49 @@ export function* writeJsonl(trace: Trace, options: WriteOptions = {}): Generator
   }
   const { sources } = trace;
   const rows = new RowMerge(flows, (1 << ROW_SEGMENT) | (1 << ROW_WINDOW) | (1 << ROW_EVENT), sources);
+  const heads = flows.map(headsOf);
+  const machineHeads = sources.map(({ id }) => ascii(`{"type":"machine","source":${id},"timeUs":`));
   /** Per flow: the next row of `sacks`. */
   const nextSack = new Uint32Array(flows.length);
   while (rows.next()) {
     if (out.isFull) yield out.take();
     out.reserve(MAX_ROW_BYTES);
     const { owner, row } = rows;
-    if (rows.kind === ROW_SEGMENT) nextSack[owner] = segmentLine(out, flows[owner]!, row, nextSack[owner]!);
-    else if (rows.kind === ROW_WINDOW) windowLine(out, flows[owner]!, row);
-    else if (rows.kind === ROW_EVENT) eventLine(out, flows[owner]!, row);
-    else machineLine(out, sources[owner]!, row);
+    if (rows.kind === ROW_MACHINE) {
+      machineLine(out, sources[owner]!, machineHeads[owner]!, row);
+      continue;
+    }
+    const flow = flows[owner]!;
+    const flowHeads = heads[owner]!;
+    if (rows.kind === ROW_SEGMENT) nextSack[owner] = segmentLine(out, flow, flowHeads, row, nextSack[owner]!);
+    else if (rows.kind === ROW_WINDOW) windowLine(out, flow, flowHeads, row);
+    else eventLine(out, flow, flowHeads, row);
   }
   for (let owner = 0; owner < flows.length; owner++) {
     for (let sack = nextSack[owner]!; sack < flows[owner]!.sacks.rows; sack++) {
       if (out.isFull) yield out.take();
       out.reserve(MAX_ROW_BYTES);
-      sackLine(out, flows[owner]!, sack);
+      sackLine(out, flows[owner]!, heads[owner]!, sack);
     }
   }
   if (out.used > 0) yield out.take();
+}
+
+/** How the lines of a flow begin. */
+interface Heads {
+  readonly segment: Ascii;
+  readonly window: Ascii;
+  readonly event: Ascii;
+  readonly sack: Ascii;
+}
+
+function headsOf({ id }: FlowTrace): Heads {
+  return {
+    segment: ascii(`{"type":"segment","flow":${id},"timeUs":`),
+    window: ascii(`{"type":"window","flow":${id},"timeUs":`),
+    event: ascii(`{"type":"event","flow":${id},"timeUs":`),
+    sack: ascii(`{"type":"sack","flow":${id},"segment":`),
+  };
 }
 
 /** All that is known of a flow beside its rows, in the same order whatever made the object. */
@@ -110,15 +135,13 @@ function line(out: ByteWriter, value: object): void {
 }
 
 /** @returns the row of `sacks` that follows those of the segment. */
-function segmentLine(out: ByteWriter, flow: FlowTrace, row: number, sack: number): number {
+function segmentLine(out: ByteWriter, flow: FlowTrace, heads: Heads, row: number, sack: number): number {
   const { segments, sacks } = flow;
   // Blocks whose segment is not there (it was damaged): lines of their own.
   const wanted = flow.firstSegment + row;
-  while (sack < sacks.rows && sacks.segment[sack]! < wanted) sackLine(out, flow, sack++);
+  while (sack < sacks.rows && sacks.segment[sack]! < wanted) sackLine(out, flow, heads, sack++);
   const info = segments.info[row]!;
-  out.copy(SEGMENT);
-  out.integer(flow.id);
-  out.copy(TIME);
+  out.copy(heads.segment);
   out.number(segments.timeUs[row]!);
   out.copy(ORDER);
   out.integer(segments.order[row]!);
@@ -178,11 +201,9 @@ function segmentLine(out: ByteWriter, flow: FlowTrace, row: number, sack: number
   return sack;
 }
 
-function sackLine(out: ByteWriter, flow: FlowTrace, sack: number): void {
+function sackLine(out: ByteWriter, flow: FlowTrace, heads: Heads, sack: number): void {
   const { sacks } = flow;
-  out.copy(SACK);
-  out.integer(flow.id);
-  out.copy(SEGMENT_ROW);
+  out.copy(heads.sack);
   out.integer(sacks.segment[sack]!);
   out.copy(LEFT);
   out.integer(sacks.left[sack]! >>> 0);
@@ -191,32 +212,45 @@ function sackLine(out: ByteWriter, flow: FlowTrace, sack: number): void {
   out.copy(END);
 }
 
-function windowLine(out: ByteWriter, flow: FlowTrace, row: number): void {
+function windowLine(out: ByteWriter, flow: FlowTrace, heads: Heads, row: number): void {
   const { windows } = flow;
-  out.copy(WINDOW);
-  out.integer(flow.id);
-  out.copy(TIME);
+  out.copy(heads.window);
   out.number(windows.timeUs[row]!);
   out.copy(ORDER);
   out.integer(windows.order[row]!);
-  let name = 0;
-  for (const key of SEQUENCE_KEYS) {
-    out.copy(NAMES[name++]!);
-    out.integer(windows[key][row]! >>> 0);
-  }
-  for (const key of NUMBER_KEYS) {
-    out.copy(NAMES[name++]!);
-    if (key === 'pacingRate') out.number(windows.pacingRate[row]!);
-    else out.integer(windows[key][row]!);
-  }
+  sequence(out, SND_NXT, windows.sndNxt, row);
+  sequence(out, SEG_ACK, windows.segAck, row);
+  sequence(out, SND_UNA, windows.sndUna, row);
+  sequence(out, RCV_NXT, windows.rcvNxt, row);
+  sequence(out, RECOVERY_POINT, windows.recoveryPoint, row);
+  count(out, SND_WND, windows.sndWnd, row);
+  count(out, RCV_WND, windows.rcvWnd, row);
+  count(out, CWND, windows.cwnd, row);
+  count(out, SSTHRESH, windows.ssthresh, row);
+  count(out, PIPE, windows.pipe, row);
+  count(out, SRTT, windows.srttUs, row);
+  count(out, RTTVAR, windows.rttvarUs, row);
+  count(out, RTO, windows.rtoUs, row);
+  count(out, MIN_RTT, windows.minRttUs, row);
+  out.copy(PACING_RATE);
+  out.number(windows.pacingRate[row]!);
+  count(out, INFO, windows.info, row);
   out.copy(END);
 }
 
-function eventLine(out: ByteWriter, flow: FlowTrace, row: number): void {
+function sequence(out: ByteWriter, name: Ascii, column: Int32Array, row: number): void {
+  out.copy(name);
+  out.integer(column[row]! >>> 0);
+}
+
+function count(out: ByteWriter, name: Ascii, column: Uint32Array, row: number): void {
+  out.copy(name);
+  out.integer(column[row]!);
+}
+
+function eventLine(out: ByteWriter, flow: FlowTrace, heads: Heads, row: number): void {
   const { events } = flow;
-  out.copy(EVENT);
-  out.integer(flow.id);
-  out.copy(TIME);
+  out.copy(heads.event);
   out.number(events.timeUs[row]!);
   out.copy(ORDER);
   out.integer(events.order[row]!);
@@ -229,11 +263,9 @@ function eventLine(out: ByteWriter, flow: FlowTrace, row: number): void {
   out.copy(END);
 }
 
-function machineLine(out: ByteWriter, source: SourceTrace, row: number): void {
+function machineLine(out: ByteWriter, source: SourceTrace, head: Ascii, row: number): void {
   const { machine } = source;
-  out.copy(MACHINE);
-  out.integer(source.id);
-  out.copy(TIME);
+  out.copy(head);
   out.number(machine.timeUs[row]!);
   out.copy(ORDER);
   out.integer(machine.order[row]!);

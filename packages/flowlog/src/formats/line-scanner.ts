@@ -1,3 +1,5 @@
+import type { Ascii } from './byte-writer.ts';
+
 const LINE_FEED = 0x0a;
 const MINUS = 0x2d;
 const POINT = 0x2e;
@@ -16,8 +18,11 @@ export class LineScanner {
   /** Where the next read begins. */
   at = 0;
 
+  readonly #view: DataView;
+
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Goes to the next line. @returns false when there is none. */
@@ -35,12 +40,15 @@ export class LineScanner {
     return this.end < this.bytes.length;
   }
 
-  /** Takes `text` if it stands here. @returns whether it did. */
-  take(text: Uint8Array): boolean {
-    const { bytes, at } = this;
-    if (at + text.length > this.end) return false;
-    for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
-    this.at = at + text.length;
+  /** Takes `text` if it stands here, eight bytes at a time. @returns whether it did. */
+  take(text: Ascii): boolean {
+    const { at } = this;
+    const { words, length } = text;
+    if (at + length > this.end) return false;
+    const whole = length >>> 3;
+    for (let i = 0; i < whole; i++) if (this.#view.getFloat64(at + 8 * i, true) !== words[i]) return false;
+    for (let i = whole << 3; i < length; i++) if (this.bytes[at + i] !== text.bytes[i]) return false;
+    this.at = at + length;
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { asciiBytes } from './byte-writer.ts';
 import { SEGMENT_DETAILS, WINDOW_DETAILS } from './text-2013-line.ts';
 
 export const LINE_TX = 1;
@@ -13,16 +14,16 @@ const DIGIT_0 = 0x30;
 const BRACKET = 0x5b;
 const BRACKET_END = 0x5d;
 
-const TIME = word('Time=');
-const DELAY = word('Delay=');
-const OP = word('Op=');
-const KIND = word('Kind=');
-const DETAILS = word('details=');
-const TX = word('TX');
-const RX = word('RX');
-const WND = word('WND');
-const SEG = word('SEG');
-const UPD = word('UPD');
+const TIME = asciiBytes('Time=');
+const DELAY = asciiBytes('Delay=');
+const OP = asciiBytes('Op=');
+const KIND = asciiBytes('Kind=');
+const DETAILS = asciiBytes('details=');
+const TX = asciiBytes('TX');
+const RX = asciiBytes('RX');
+const WND = asciiBytes('WND');
+const SEG = asciiBytes('SEG');
+const UPD = asciiBytes('UPD');
 
 /**
  * Reads the lines of a 2013 log as its own tool did: the log went through a console, so that anything may stand between
@@ -158,8 +159,4 @@ export class Text2013Parser {
     }
     return true;
   }
-}
-
-function word(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
