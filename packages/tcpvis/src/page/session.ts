@@ -13,8 +13,8 @@ import type { ColumnPlan, FromWorker, LayoutMode, LogOrigin, PanelPlan, Summary,
 import { drawTile } from './tile.ts';
 
 const ROWS_SHOWN = 40;
-/** The picture grows while the rows are read, this often at most. */
-const REFRESH_MS = 250;
+/** The picture grows while the rows are read: first after this, then after twice as long, and so on. */
+const REFRESH_MS = 1000;
 const LIVE_REFRESH_MS = 100;
 /** Flows in columns or under each other. */
 const MAX_COLUMNS = 4;
@@ -82,11 +82,13 @@ export class Session {
     this.#engine = engine;
     this.#post({ type: 'opened', summary: this.#summary(engine) });
     let shown = performance.now();
+    let pause = REFRESH_MS;
     await engine.scan(async (done) => {
       if (opening !== this.#opening) throw new Error('another log was opened');
       this.#post({ type: 'progress', done, what: 'reading' });
-      if (performance.now() - shown > REFRESH_MS && done < 1) {
+      if (performance.now() - shown > pause && done < 1) {
         shown = performance.now();
+        pause *= 2;
         this.#post({ type: 'changed', summary: this.#summary(engine) });
       }
       await aTurn();

@@ -213,6 +213,8 @@ export class FlowDigest {
     const bucket = segments.add();
     segments.column(SEG_FIRST_US)[bucket] = table.timeUs[from]!;
     segments.column(SEG_LAST_US)[bucket] = table.timeUs[to - 1]!;
+    const { info, delayUs } = table;
+    const { direction, start: starts, end: ends, kind: kinds, ack: acks, edge: edges, cumBytes, cumAck } = decoded;
     for (let d = 0; d < 2; d++) {
       let dataLo = Number.POSITIVE_INFINITY;
       let dataHi = Number.NEGATIVE_INFINITY;
@@ -229,29 +231,29 @@ export class FlowDigest {
       let acked = Number.NaN;
       let sacks = 0;
       for (let row = from; row < to; row++) {
-        if (decoded.direction[row] === d) {
-          const delay = table.delayUs[row]!;
+        if (direction[row] === d) {
+          const delay = delayUs[row]!;
           if (delay < delayLo) delayLo = delay;
           if (delay > delayHi) delayHi = delay;
-          bytes = decoded.cumBytes[row]!;
-          const start = decoded.start[row]!;
-          const end = decoded.end[row]!;
+          bytes = cumBytes[row]!;
+          const start = starts[row]!;
+          const end = ends[row]!;
           if (end <= start) continue;
-          if (decoded.kind[row] === KIND_NEW) {
+          if (kinds[row] === KIND_NEW) {
             if (start < dataLo) dataLo = start;
             if (end > dataHi) dataHi = end;
           } else {
             if (start < againLo) againLo = start;
             if (end > againHi) againHi = end;
-            againKind = decoded.kind[row]!;
+            againKind = kinds[row]!;
           }
         } else {
-          acked = decoded.cumAck[row]!;
-          if (sackBlocks(table.info[row]!) > 0) sacks++;
-          const ack = decoded.ack[row]!;
+          acked = cumAck[row]!;
+          if (sackBlocks(info[row]!) > 0) sacks++;
+          const ack = acks[row]!;
           if (ack < ackLo) ackLo = ack;
           if (ack > ackHi) ackHi = ack;
-          const edge = decoded.edge[row]!;
+          const edge = edges[row]!;
           if (edge < edgeLo) edgeLo = edge;
           if (edge > edgeHi) edgeHi = edge;
         }

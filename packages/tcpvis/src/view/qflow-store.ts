@@ -27,7 +27,7 @@ export function isQflow(start: Uint8Array): boolean {
   return QFLOW_MAGIC.every((byte, index) => start[index] === byte);
 }
 
-/** Below this a file is read at once: headers cost a read each otherwise. */
+/** Up to this a file is read at once. */
 const SMALL_BYTES = 64 << 20;
 
 type ReadBytes = (offset: number, length: number) => Uint8Array | Promise<Uint8Array>;
@@ -40,8 +40,29 @@ export async function openQflow(source: ByteSource): Promise<TraceStore> {
     return storeOfIndex(await indexTrace(read, source.size), read);
   }
   const blocks = new BlockReader(source);
-  const index = await indexTrace((offset, length) => source.read(offset, length), source.size);
-  return storeOfIndex(index, (offset, length) => blocks.read(offset, length));
+  const read: ReadBytes = (offset, length) => blocks.read(offset, length);
+  return storeOfIndex(await indexTrace(read, source.size), read);
+}
+
+/** Tables kept after they were looked at: checked and ready for the next look. */
+const TABLES_KEPT = 48;
+
+/** The tables that were looked at last, of one store. */
+class TableCache {
+  readonly #tables = new Map<ChunkIndex, object>();
+
+  get(chunk: ChunkIndex): object | undefined {
+    const table = this.#tables.get(chunk);
+    if (table === undefined) return undefined;
+    this.#tables.delete(chunk);
+    this.#tables.set(chunk, table);
+    return table;
+  }
+
+  put(chunk: ChunkIndex, table: object): void {
+    this.#tables.set(chunk, table);
+    if (this.#tables.size > TABLES_KEPT) this.#tables.delete(this.#tables.keys().next().value!);
+  }
 }
 
 export function storeOfIndex(index: TraceIndex, read: ReadBytes): TraceStore {
@@ -64,7 +85,8 @@ export function addToStore(
 ): void {
   for (const { strings, ...descriptor } of index.sources) putSource(store, descriptor, strings);
   for (const descriptor of index.flows) putFlow(store, descriptor);
-  for (const chunk of index.chunks) addChunk(store, chunk, read);
+  const cache = new TableCache();
+  for (const chunk of index.chunks) addChunk(store, chunk, read, cache);
 }
 
 function putSource(store: TraceStore, descriptor: SourceDescriptor, strings: readonly string[]): void {
@@ -86,11 +108,11 @@ function putFlow(store: TraceStore, descriptor: FlowDescriptor): void {
   } else store.flows[at] = { ...store.flows[at]!, descriptor };
 }
 
-function addChunk(store: TraceStore, chunk: ChunkIndex, read: ReadBytes): void {
+function addChunk(store: TraceStore, chunk: ChunkIndex, read: ReadBytes, cache: TableCache): void {
   if (chunk.kind === CHUNK_MACHINE) {
     const source = indexById(store.sources, chunk.id);
     const list = store.sources[source]!.machine;
-    list.push(headOf(CHUNK_MACHINE, chunk, read));
+    list.push(headOf(CHUNK_MACHINE, chunk, read, cache));
     store.scanOrder.push({ kind: 'machine', source, chunk: list.chunks.length - 1 });
     return;
   }
@@ -100,16 +122,16 @@ function addChunk(store: TraceStore, chunk: ChunkIndex, read: ReadBytes): void {
     store.scanOrder.push({ kind, flow, chunk: chunks - 1 });
   };
   if (chunk.kind === CHUNK_SEGMENTS) {
-    segments.push(headOf(CHUNK_SEGMENTS, chunk, read));
+    segments.push(headOf(CHUNK_SEGMENTS, chunk, read, cache));
     push('segments', segments.chunks.length);
   } else if (chunk.kind === CHUNK_SACKS) {
-    sacks.push({ ...headOf(CHUNK_SACKS, chunk, read), bounds: boundsOf(chunk, Object.keys(SACK_SCHEMA)) });
+    sacks.push({ ...headOf(CHUNK_SACKS, chunk, read, cache), bounds: boundsOf(chunk, Object.keys(SACK_SCHEMA)) });
     push('sacks', sacks.chunks.length);
   } else if (chunk.kind === CHUNK_WINDOWS) {
-    windows.push({ ...headOf(CHUNK_WINDOWS, chunk, read), bounds: boundsOf(chunk, Object.keys(WINDOW_SCHEMA)) });
+    windows.push({ ...headOf(CHUNK_WINDOWS, chunk, read, cache), bounds: boundsOf(chunk, Object.keys(WINDOW_SCHEMA)) });
     push('windows', windows.chunks.length);
   } else {
-    events.push(headOf(CHUNK_EVENTS, chunk, read));
+    events.push(headOf(CHUNK_EVENTS, chunk, read, cache));
     push('events', events.chunks.length);
   }
 }
@@ -122,10 +144,13 @@ function headOf<K extends Parameters<typeof readChunk>[0]>(
   kind: K,
   chunk: ChunkIndex,
   read: ReadBytes,
+  cache: TableCache,
 ): ChunkHead<NonNullable<ReturnType<typeof readChunk<K>>>> {
-  const decode = (bytes: Uint8Array): NonNullable<ReturnType<typeof readChunk<K>>> => {
+  type Table = NonNullable<ReturnType<typeof readChunk<K>>>;
+  const decode = (bytes: Uint8Array): Table => {
     const table = readChunk(kind, chunk, bytes);
     if (table === undefined) throw new Error(`${chunk.rows} rows at byte ${chunk.offset} are damaged and left out`);
+    cache.put(chunk, table);
     return table;
   };
   return {
@@ -135,6 +160,8 @@ function headOf<K extends Parameters<typeof readChunk>[0]>(
     firstNumber: chunk.firstRow,
     bounds: undefined,
     load: () => {
+      const kept = cache.get(chunk);
+      if (kept !== undefined) return kept as Table;
       const bytes = read(chunk.offset, chunk.bytes);
       return bytes instanceof Promise ? bytes.then(decode) : decode(bytes);
     },

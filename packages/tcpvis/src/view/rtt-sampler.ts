@@ -26,13 +26,14 @@ export class RttSampler {
   /** Takes the next segments. */
   add(decoded: DecodedSegments): void {
     const mask = AWAITED - 1;
-    for (let row = 0; row < decoded.rows; row++) {
-      const timeUs = decoded.timeUs[row]!;
-      if (decoded.direction[row] === 0) {
-        const start = decoded.start[row]!;
-        const end = decoded.end[row]!;
+    const { rows, timeUs: times, direction, start: starts, end: ends, kind, ack: acks } = decoded;
+    for (let row = 0; row < rows; row++) {
+      const timeUs = times[row]!;
+      if (direction[row] === 0) {
+        const start = starts[row]!;
+        const end = ends[row]!;
         if (end <= start) continue;
-        if (decoded.kind[row] === KIND_NEW) {
+        if (kind[row] === KIND_NEW) {
           this.#end[this.#next & mask] = end;
           this.#sentUs[this.#next & mask] = timeUs;
           this.#next++;
@@ -43,7 +44,7 @@ export class RttSampler {
         }
         continue;
       }
-      const ack = decoded.ack[row]!;
+      const ack = acks[row]!;
       if (!(ack > this.#acked)) continue;
       this.#acked = ack;
       let sentUs = Number.NaN;

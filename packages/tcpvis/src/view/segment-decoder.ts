@@ -102,16 +102,23 @@ export class SegmentDecoder {
     out.timeUs = table.timeUs;
     const { direction, start, end, kind, ack, edge, cumBytes, cumAck } = out;
     const state = this.#state;
-    for (let row = 0; row < table.rows; row++) {
-      const info = table.info[row]!;
+    const { rows, info: infos, seq: seqs, ack: acks, bytes: lengths, window: windows } = table;
+    const [txShift, rxShift] = this.#shift;
+    const scales = [2 ** txShift, 2 ** rxShift] as const;
+    for (let row = 0; row < rows; row++) {
+      const info = infos[row]!;
       const d = isReceived(info) ? 1 : 0;
       const own = d * STATE_NUMBERS;
       const other = (1 - d) * STATE_NUMBERS;
       const flags = segmentFlags(info);
-      const seq = table.seq[row]!;
+      const seq = seqs[row]!;
       if (state[own + STARTED] === 0) this.#start(d, (flags & SYN) !== 0 ? seq : seq - 1);
-      const length = table.bytes[row]! + ((flags & SYN) !== 0 ? 1 : 0) + ((flags & FIN) !== 0 ? 1 : 0);
-      const from = this.#positionOf(own, seq);
+      const bytes = lengths[row]!;
+      const length = bytes + ((flags & SYN) !== 0 ? 1 : 0) + ((flags & FIN) !== 0 ? 1 : 0);
+      const from =
+        state[own + STARTED] === SEEN
+          ? state[own + POSITION]! + ((seq - state[own + RAW]!) | 0)
+          : this.#firstPosition(own, seq);
       const to = from + length;
       direction[row] = d;
       start[row] = from;
@@ -127,18 +134,21 @@ export class SegmentDecoder {
         state[own + MAX_END] = to;
         this.#advance(own, seq + length, to);
       }
-      state[own + CUM_BYTES]! += table.bytes[row]!;
-      if (what !== KIND_NEW) state[own + CUM_REX]! += table.bytes[row]!;
+      state[own + CUM_BYTES]! += bytes;
+      if (what !== KIND_NEW) state[own + CUM_REX]! += bytes;
       cumBytes[row] = state[own + CUM_BYTES]!;
       ack[row] = Number.NaN;
       edge[row] = Number.NaN;
       if ((flags & ACK) !== 0 || flags === 0) {
-        const number = table.ack[row]!;
+        const number = acks[row]!;
         if (state[other + STARTED] === 0) this.#start(1 - d, number - 1);
-        const acked = this.#positionOf(other, number);
+        const acked =
+          state[other + STARTED] === SEEN
+            ? state[other + POSITION]! + ((number - state[other + RAW]!) | 0)
+            : this.#firstPosition(other, number);
         ack[row] = acked;
-        const window = table.window[row]!;
-        if (flags !== 0) edge[row] = acked + ((flags & SYN) !== 0 ? window : window * 2 ** this.#shift[d]!);
+        const window = windows[row]!;
+        if (flags !== 0) edge[row] = acked + ((flags & SYN) !== 0 ? window : window * scales[d]!);
         if (
           acked > state[other + ACKED]! &&
           (acked - state[other + ACKED]! < PLAUSIBLE || state[other + ACKED] === 0)
@@ -153,12 +163,10 @@ export class SegmentDecoder {
   }
 
   /** The first number may be far from the initial one: the start of the flow can be missing. */
-  #positionOf(at: number, raw: number): number {
+  #firstPosition(at: number, raw: number): number {
     const state = this.#state;
-    const distance = raw - state[at + RAW]!;
-    if (state[at + STARTED] === SEEN) return state[at + POSITION]! + (distance | 0);
     state[at + STARTED] = SEEN;
-    const position = distance >>> 0;
+    const position = (raw - state[at + RAW]!) >>> 0;
     this.#advance(at, raw, position);
     return position;
   }

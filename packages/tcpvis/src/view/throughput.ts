@@ -1,5 +1,5 @@
 /** Rates out of the sums that segments carry. */
-import { type FlowDigest, SEG_CUM_ACK, SEG_CUM_BYTES, segmentColumn } from './flow-digest.ts';
+import { bucketAt, type FlowDigest, SEG_CUM_ACK, SEG_CUM_BYTES, segmentColumn } from './flow-digest.ts';
 import type { Layer } from './panel-data.ts';
 import { Points } from './points.ts';
 import { type FlowQuery, RAW_ROWS, type Range } from './query-flow.ts';
@@ -65,8 +65,7 @@ function addBuckets(digest: FlowDigest, direction: Direction, range: Range, sent
   const last = segments.column(1);
   const bytes = segments.column(segmentColumn(direction, SEG_CUM_BYTES));
   const acks = segments.column(segmentColumn(direction, SEG_CUM_ACK));
-  for (let bucket = 0; bucket < segments.rows; bucket++) {
-    if (bucket + 1 < segments.rows && first[bucket + 1]! < range.t0) continue;
+  for (let bucket = Math.max(0, bucketAt(segments, range.t0)); bucket < segments.rows; bucket++) {
     if (first[bucket]! > range.t1) break;
     sent.add(last[bucket]!, bytes[bucket]!, true);
     acked.add(last[bucket]!, acks[bucket]!, true);
