@@ -1,5 +1,6 @@
 import type { BuildName } from './builds.ts';
-import { findStalls, type Stall } from './stalls.ts';
+import { notRun } from './host-monitor.ts';
+import { findStalls, type Stall, union } from './stalls.ts';
 import { cpuShare, type IdleTrial, type MachineKind, type Trial } from './trial.ts';
 
 /** What the table says of one run. */
@@ -33,7 +34,10 @@ export interface Figures {
 }
 
 export function figuresOf(trial: Trial, idle: IdleTrial | undefined): Figures {
-  const { options, sender, receiver, queueDrops, queueHighWater, hostGaps, events } = trial;
+  const { options, sender, receiver, queueDrops, queueHighWater, events } = trial;
+  const isReal = options.machine === 'threads';
+  const absent = isReal ? [...trial.hostGaps, ...notRun(sender.samples), ...notRun(receiver.samples)] : [];
+  const hostGaps = union(absent);
   const stalls = findStalls({
     pauses: receiver.pauses,
     lost: [...sender.lost, ...receiver.lost],

@@ -1,5 +1,5 @@
 import type { Clock } from 'qanat';
-import type { Pause } from './protocol.ts';
+import type { Pause, Samples } from './protocol.ts';
 
 const LOOK_EVERY_MS = 10;
 /** The command's own thread has next to nothing to do: when it is this late, the computer was not ours. */
@@ -26,4 +26,18 @@ export class HostMonitor {
   stop(): void {
     clearInterval(this.#timer);
   }
+}
+
+/** A guest whose loop makes no pass for so much longer than it slept was not run. */
+const NOT_RUN_US = 20_000;
+
+/** @returns when a guest was ready and the computer did not run it: its own loop tells. */
+export function notRun({ timeUs, blockedUs }: Samples): Pause[] {
+  const gaps: Pause[] = [];
+  for (let i = 1; i < timeUs.length; i++) {
+    const toUs = timeUs[i]!;
+    const awakeUs = toUs - timeUs[i - 1]! - (blockedUs[i]! - blockedUs[i - 1]!);
+    if (awakeUs > NOT_RUN_US) gaps.push({ fromUs: toUs - awakeUs, toUs });
+  }
+  return gaps;
 }

@@ -21,6 +21,20 @@ export interface StallEvidence {
 
 const overlapUs = (a: Pause, b: Pause): number => Math.max(0, Math.min(a.toUs, b.toUs) - Math.max(a.fromUs, b.fromUs));
 
+/** @returns the stretches of time that are in any of these, without overlaps. */
+export function union(pauses: readonly Pause[]): Pause[] {
+  const merged: Pause[] = [];
+  for (const { fromUs, toUs } of [...pauses].sort((a, b) => a.fromUs - b.fromUs)) {
+    const last = merged.at(-1);
+    if (last !== undefined && fromUs <= last.toUs) {
+      merged[merged.length - 1] = { fromUs: last.fromUs, toUs: Math.max(last.toUs, toUs) };
+    } else {
+      merged.push({ fromUs, toUs });
+    }
+  }
+  return merged;
+}
+
 /**
  * Finds the stalls among the pauses. Time in which the computer did not run us does not count: what is left of a pause
  * must be over 100 ms.
@@ -29,7 +43,7 @@ export function findStalls({ pauses, lost, hostGaps, queueDrops, timeouts }: Sta
   const stalls: Stall[] = [];
   for (const pause of pauses) {
     const { fromUs, toUs } = pause;
-    const absentUs = hostGaps.reduce((sum, gap) => sum + overlapUs(gap, pause), 0);
+    const absentUs = union(hostGaps).reduce((sum, gap) => sum + overlapUs(gap, pause), 0);
     if (toUs - fromUs - absentUs <= STALL_US) continue;
     let cause = 'not known: no sleep was wrong, no timer ran out; a busy computer looks like this';
     let asleep: LostWakeup | undefined;

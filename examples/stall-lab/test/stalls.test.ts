@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { EventWaiters } from '../src/historical/event-waiters.ts';
+import { notRun } from '../src/host-monitor.ts';
 import type { LostWakeup } from '../src/protocol.ts';
-import { explain, findStalls } from '../src/stalls.ts';
+import { explain, findStalls, union } from '../src/stalls.ts';
 
 const evidence = { lost: [], hostGaps: [], queueDrops: 0, timeouts: 0 };
 const ring = { reqProd: 8, reqEvent: 9, rspProd: 8, rspEvent: 9, rspCons: 8, free: 256, outstanding: 0, unread: 0 };
@@ -31,6 +32,24 @@ describe('stalls', () => {
     const pauses = [{ fromUs: 0, toUs: 250_000 }];
     expect(findStalls({ ...evidence, pauses, hostGaps: [{ fromUs: 50_000, toUs: 199_999 }] })).toHaveLength(1);
     expect(findStalls({ ...evidence, pauses, hostGaps: [{ fromUs: 50_000, toUs: 200_000 }] })).toEqual([]);
+  });
+
+  it('know when a guest was ready and was not run', () => {
+    const samples = {
+      timeUs: Float64Array.of(0, 100_000, 200_000, 300_000),
+      blockedUs: Float64Array.of(0, 95_000, 145_000, 145_000),
+      bytes: new Float64Array(4),
+      txUsed: new Int16Array(4),
+    };
+    const gaps = notRun(samples);
+    expect(gaps).toEqual([
+      { fromUs: 150_000, toUs: 200_000 },
+      { fromUs: 200_000, toUs: 300_000 },
+    ]);
+    expect(union([...gaps, { fromUs: 190_000, toUs: 210_000 }, { fromUs: 0, toUs: 1 }])).toEqual([
+      { fromUs: 0, toUs: 1 },
+      { fromUs: 150_000, toUs: 300_000 },
+    ]);
   });
 
   it('are put down to the sleep that fills them, else to loss', () => {
