@@ -26,6 +26,8 @@ export interface SceneOptions {
   readonly congestion: CongestionName;
   /** Spreads segments over the round trip, as Linux does with the fq queueing discipline. */
   readonly pacing: boolean;
+  /** CUBIC is no slower than Reno would be. Default true. */
+  readonly renoFriendly?: boolean | undefined;
   /** Infinity: they never end. */
   readonly bytesPerFlow: number;
   readonly seed: number;
@@ -72,7 +74,7 @@ export class Scene {
   readonly #polling: Timer;
 
   constructor(options: SceneOptions) {
-    const { flows, congestion, pacing, bytesPerFlow, seed } = options;
+    const { flows, congestion, pacing, bytesPerFlow, seed, renoFriendly = true } = options;
     const memory = Memory.create({ bytes: (64 + 2 * flows) * 1024 * 1024 });
     const pages = new PageAllocator(PAGE_SIZE, memory.bytes - PAGE_SIZE);
     const random = seededRandom(seed);
@@ -81,7 +83,8 @@ export class Scene {
       random,
     );
     const ports: SwitchPortOptions[] = [{ name: 'server', impair: this.bottleneck }];
-    const rttsUs = options.rttUs === undefined ? roundTripsUs(flows, seed) : new Array<number>(flows).fill(options.rttUs);
+    const rttsUs =
+      options.rttUs === undefined ? roundTripsUs(flows, seed) : new Array<number>(flows).fill(options.rttUs);
     // The whole round trip lies on the way back to the sender.
     rttsUs.forEach((delayUs, i) => void ports.push({ name: `host${i}`, impair: { delayUs } }));
     const { clock, timers } = this.time;
@@ -91,6 +94,7 @@ export class Scene {
       rcvBuf: BUFFER_BYTES,
       congestion,
       pacing,
+      renoFriendly,
       retries2: 1000,
       mtuProbing: 'off',
     } as const;

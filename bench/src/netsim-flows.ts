@@ -98,8 +98,14 @@ export function flowsTable(results: readonly FlowsResult[]): string[] {
   return lines;
 }
 
-export function controlName(of: { readonly congestion: CongestionName; readonly pacing: boolean }): string {
-  return of.pacing && of.congestion !== 'bbr' ? `${of.congestion}+p` : of.congestion;
+interface Control {
+  readonly congestion: CongestionName;
+  readonly pacing: boolean;
+  readonly renoFriendly?: boolean;
+}
+
+export function controlName({ congestion, pacing, renoFriendly = true }: Control): string {
+  return `${congestion}${pacing ? '+p' : ''}${renoFriendly ? '' : '-r'}`;
 }
 
 export function percent(part: number, digits: number): string {

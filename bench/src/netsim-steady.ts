@@ -7,6 +7,7 @@ export interface SteadyOptions {
   readonly congestion: CongestionName;
   readonly pacing: boolean;
   readonly seed: number;
+  readonly renoFriendly?: boolean;
   /** All have this round trip, in place of drawn ones. */
   readonly rttUs?: number;
   /** Virtual seconds that are not looked at, and that are. */
@@ -18,6 +19,7 @@ export interface SteadyResult {
   readonly flows: number;
   readonly congestion: CongestionName;
   readonly pacing: boolean;
+  readonly renoFriendly: boolean;
   readonly seed: number;
   /** Part of the time that the bottleneck sent. */
   readonly busy: number;
@@ -29,14 +31,22 @@ export interface SteadyResult {
   readonly least: number;
   readonly most: number;
   readonly timeouts: number;
-  /** Jain's index of rates in inverse proportion to the round trips: where equal windows lead (RFC 9438 section 5.6). */
+  /** Jain's index of rates in inverse proportion to the round trips: where equal windows lead (RFC 9438 section 3.3). */
   readonly equalWindowsJain: number;
 }
 
 /** The flows never end, and what is measured is the time after the start: all of them are there. */
 export function steadyFlows(options: SteadyOptions): SteadyResult {
-  const { flows, congestion, pacing, seed, rttUs, warmSeconds, seconds } = options;
-  const scene = new Scene({ flows, congestion, pacing, seed, rttUs, bytesPerFlow: Number.POSITIVE_INFINITY });
+  const { flows, congestion, pacing, seed, renoFriendly = true, rttUs, warmSeconds, seconds } = options;
+  const scene = new Scene({
+    flows,
+    congestion,
+    pacing,
+    seed,
+    rttUs,
+    renoFriendly,
+    bytesPerFlow: Number.POSITIVE_INFINITY,
+  });
   const { bottleneck, time } = scene;
   time.run(warmSeconds * 1e6);
   const before = scene.flows.map((flow) => flow.received);
@@ -49,6 +59,7 @@ export function steadyFlows(options: SteadyOptions): SteadyResult {
     flows,
     congestion,
     pacing,
+    renoFriendly,
     seed,
     busy: ((bottleneck.bytes - bytes) * 8) / BOTTLENECK_BITS_PER_SECOND / seconds,
     jain: jainIndex(goodputs),
@@ -84,6 +95,9 @@ export function steadyTable(results: readonly SteadyResult[], warmSeconds: numbe
       ]),
     );
   }
-  lines.push("1/RTT: Jain's index of rates in inverse proportion to the round trips, where equal windows lead");
+  lines.push(
+    "1/RTT: Jain's index of rates in inverse proportion to the round trips, where equal windows lead (RFC 9438 section 3.3);",
+    '-r: CUBIC without its Reno-friendly region',
+  );
   return lines;
 }

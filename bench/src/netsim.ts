@@ -31,7 +31,7 @@ const MEBIBYTE = 1024 * 1024;
 const TRANSFER_BYTES = 10 * MEBIBYTE;
 /** Fewer flows do not fill the bottleneck, for their buffers. */
 const LEAST_STEADY_FLOWS = 16;
-const STEADY = { warmSeconds: 20, seconds: 60 };
+const STEADY = { warmSeconds: 20, seconds: 100 };
 const QUICK_STEADY = { warmSeconds: 10, seconds: 20 };
 
 /**
@@ -57,7 +57,9 @@ export function benchNetsim(options: NetsimOptions): NetsimResult {
       for (const count of quick ? [1, 16] : FLOW_COUNTS) {
         flows.push(severalFlows({ flows: count, congestion, pacing, bytesPerFlow: 2 * MEBIBYTE, seed }));
         if (count < LEAST_STEADY_FLOWS || congestion === 'none') continue;
-        steady.push(steadyFlows({ flows: count, congestion, pacing, seed, ...(quick ? QUICK_STEADY : STEADY) }));
+        const options = { flows: count, congestion, pacing, seed, ...(quick ? QUICK_STEADY : STEADY) };
+        steady.push(steadyFlows(options));
+        if (congestion === 'cubic' && pacing) steady.push(steadyFlows({ ...options, renoFriendly: false }));
       }
     }
     onProgress?.(`${congestion}: several flows`);

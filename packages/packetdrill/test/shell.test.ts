@@ -105,7 +105,7 @@ describe('sysctls', () => {
     const settings = new Settings();
     for (const [name, value] of [
       ['ipv4.tcp_nonsense', '1'],
-      ['ipv4.tcp_congestion_control', 'bbr'],
+      ['ipv4.tcp_congestion_control', 'vegas'],
       ['ipv4.tcp_fastopen', 'on'],
       ['ipv4.tcp_sack', 'x'],
       ['ipv4.tcp_rmem', '1 2'],

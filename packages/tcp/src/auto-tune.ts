@@ -6,6 +6,9 @@ const INITIAL_SNDBUF = 87_380;
 /** What a receive window may be before the application has shown how fast it reads [tcp_rmem's default]. */
 const INITIAL_RCVBUF = 131_072;
 
+/** Of the send buffer: what a flow without anything to send is woken for. */
+const STARVING_PARTS = 256;
+
 /** The limits in force at the start of a connection. */
 export function initialRcvLimit(c: Connection): number {
   return c.config.autoTune ? Math.min(INITIAL_RCVBUF, c.rcv.limit) : c.rcv.limit;
@@ -44,7 +47,15 @@ export function sndFree(c: Connection): number {
   return Math.max(0, sndLimit(c) - c.snd.bytes);
 }
 
-/** Whether a third of the buffer is free and little is unsent (tcp_notsent_lowat): worth telling the application. */
+/**
+ * Whether the application is worth telling: a third of the buffer is free and little is unsent (tcp_notsent_lowat). A
+ * paced flow that has nothing left to send is told sooner, or the part of the buffer that is free would be missing from
+ * each round trip: its acknowledgments come one by one, not in bursts that free a third at once.
+ */
 export function worthWriting(c: Connection): boolean {
-  return sndFree(c) * 3 >= sndLimit(c) && seqDiff(c.snd.end, c.sndNxt) * 2 < c.config.notsentLowat;
+  const free = sndFree(c);
+  const limit = sndLimit(c);
+  const unsent = seqDiff(c.snd.end, c.sndNxt);
+  if (unsent * 2 >= c.config.notsentLowat) return false;
+  return free * 3 >= limit || (c.paceUsPerByte > 0 && unsent < c.mss && free * STARVING_PARTS >= limit);
 }

@@ -19,7 +19,15 @@ export interface TcpConfig {
   readonly sack: boolean;
   /** Congestion control by name [tcp_congestion_control]. */
   readonly congestion: CongestionName;
-  /** Spread data over the round trip instead of sending as acknowledgments come [fq]; BBR always does. */
+  /**
+   * CUBIC grows at least as fast as Reno would, RFC 9438 section 4.3 [tcp_friendliness of tcp_cubic]. Reno's growth is by
+   * round trips, so flows share in inverse proportion to them; without it they share more evenly.
+   */
+  readonly renoFriendly: boolean;
+  /**
+   * Spread data over round trips of 2 ms and more instead of sending as acknowledgments come [fq]: bursts of many flows
+   * overflow shallow queues. BBR always does.
+   */
   readonly pacing: boolean;
   /** Most bytes per second to send (SO_MAX_PACING_RATE); below Infinity data is paced. */
   readonly maxPacingBytesPerSecond: number;
@@ -127,7 +135,8 @@ export const DEFAULT_TCP_CONFIG: TcpConfig = {
   windowScaling: true,
   sack: true,
   congestion: 'cubic',
-  pacing: false,
+  renoFriendly: true,
+  pacing: true,
   maxPacingBytesPerSecond: Number.POSITIVE_INFINITY,
   initialCwnd: 10,
   noDelay: false,

@@ -1,5 +1,5 @@
 import { Bbr } from './bbr.ts';
-import type { CongestionName } from './config.ts';
+import type { TcpConfig } from './config.ts';
 import type { CongestionControl, LostSegment } from './congestion-control.ts';
 import type { Connection } from './connection.ts';
 import { Cubic } from './cubic.ts';
@@ -7,9 +7,9 @@ import { NewReno } from './newreno.ts';
 import { type LossListener, SEG_APP_LIMITED } from './retransmit-queue.ts';
 import { Unlimited } from './unlimited.ts';
 
-/** @returns a fresh instance of the named algorithm. */
-export function createCongestionControl(name: CongestionName): CongestionControl {
-  switch (name) {
+/** @returns a fresh instance of the configured algorithm. */
+export function createCongestionControl(config: TcpConfig): CongestionControl {
+  switch (config.congestion) {
     case 'newreno':
       return new NewReno();
     case 'bbr':
@@ -17,7 +17,7 @@ export function createCongestionControl(name: CongestionName): CongestionControl
     case 'none':
       return new Unlimited();
     default:
-      return new Cubic();
+      return new Cubic(config.renoFriendly);
   }
 }
 

@@ -408,7 +408,7 @@ export class Connection implements WindowState, TimerState, ModelState {
     this.rcv = new ReceiveQueue(tcp.memory, tcp.pages, config.rcvBuf, 1 << this.rcvWndShift);
     this.rcvClamp = initialRcvLimit(this);
     this.rtt = new RttEstimator(config.initialRtoUs, config.minRtoUs, config.maxRtoUs);
-    this.cc = createCongestionControl(config.congestion);
+    this.cc = createCongestionControl(config);
     joinModel(this);
     this.cwnd = config.initialCwnd;
     this.quickAcks = config.quickAcks;

@@ -24,6 +24,12 @@ export class Cubic implements CongestionControl {
   #credit = 0;
   readonly #hystart = new HyStart();
   #delayMinUs = Number.POSITIVE_INFINITY;
+  readonly #renoFriendly: boolean;
+
+  /** @param renoFriendly at least as fast as Reno (RFC 9438 section 4.3). */
+  constructor(renoFriendly = true) {
+    this.#renoFriendly = renoFriendly;
+  }
 
   start(s: CongestionState): void {
     this.#reset();
@@ -86,8 +92,10 @@ export class Cubic implements CongestionControl {
     let target = this.#origin + C * t * t * t;
     if (target > 1.5 * s.cwnd) target = 1.5 * s.cwnd;
     // Reno-friendly region, section 4.3.
-    this.#wEst += (ALPHA * acked) / s.cwnd;
-    if (this.#wEst > target) target = this.#wEst;
+    if (this.#renoFriendly) {
+      this.#wEst += (ALPHA * acked) / s.cwnd;
+      if (this.#wEst > target) target = this.#wEst;
+    }
     let growth = target > s.cwnd ? ((target - s.cwnd) / s.cwnd) * acked : acked / (100 * s.cwnd);
     if (this.#wMax === 0) growth = Math.max(growth, acked / SEGMENTS_PER_GROWTH_UNKNOWN);
     // At most half a segment per segment acknowledged.

@@ -6,7 +6,12 @@ const AVOIDANCE_GAIN = 1.2;
 /** A burst is what the rate gives in this time, at least two segments, at most 64 KB (draft-ietf-ccwg-bbr-06 5.6.3). */
 const QUANTUM_US = 1000;
 const MAX_QUANTUM_BYTES = 65536;
-/** The first segments of a connection are not paced, as in Linux: a short answer goes at once. */
+/** Shorter round trips are a burst or two: a window is not spread over them, and no timer is set. */
+const LEAST_RTT_US = 2 * QUANTUM_US;
+/**
+ * The first segments of a connection are not paced, as in Linux: a short answer goes at once. Neither are windows that
+ * are no larger: so much may be a burst (RFC 6928).
+ */
 const UNPACED_SEGMENTS = 10;
 /** A host's timer that comes late is made good for, up to this. */
 const CATCH_UP_US = 2000;
@@ -39,9 +44,17 @@ function windowRate(c: Connection): number {
   return (gain * Math.max(c.cwnd, c.rtx.packetsOut) * c.mss * 1e6) / srttUs;
 }
 
-/** Takes over the rate that the last acknowledgment led to. */
+/** Takes over the rate that the last acknowledgment led to; Infinity: nothing is held. */
 export function updatePacing(c: Connection): void {
-  const rate = pacingRate(c);
+  const { model, config, rtt } = c;
+  const small = c.maxSndWnd <= UNPACED_SEGMENTS * c.mss;
+  const unpaced = model === undefined && (small || rtt.minRttUs < LEAST_RTT_US);
+  const rate = unpaced ? config.maxPacingBytesPerSecond : pacingRate(c);
+  if (rate === Number.POSITIVE_INFINITY) {
+    c.paceUsPerByte = 0;
+    c.paceQuantumUs = 0;
+    return;
+  }
   c.paceUsPerByte = 1e6 / rate;
   c.paceQuantumUs = sendQuantum(rate, c.mss) * c.paceUsPerByte;
 }

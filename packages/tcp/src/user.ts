@@ -171,8 +171,8 @@ export function configure(c: Connection, partial: Partial<TcpConfig>): void {
   const before = c.config;
   const { sndBuf, rcvBuf, autoTune, mss, timestamps, windowScaling, sack } = before;
   c.config = tcpConfig({ autoTune, ...partial, sndBuf, rcvBuf, mss, timestamps, windowScaling, sack }, before);
-  if (c.config.congestion !== before.congestion) {
-    c.cc = createCongestionControl(c.config.congestion);
+  if (c.config.congestion !== before.congestion || c.config.renoFriendly !== before.renoFriendly) {
+    c.cc = createCongestionControl(c.config);
     joinModel(c);
     c.cc.start(c, c.tcp.nowUs);
   }

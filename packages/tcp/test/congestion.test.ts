@@ -127,6 +127,19 @@ describe('CUBIC (RFC 9438)', () => {
     expect(s.cwnd - from).toBeLessThanOrEqual(24);
   });
 
+  it('follows the curve alone where it is not to be Reno-friendly [tcp_friendliness 0]', () => {
+    const grown = [true, false].map((renoFriendly) => {
+      const cc = new Cubic(renoFriendly);
+      const s = state(20, 20);
+      s.ssthresh = s.cwnd = cc.onLoss(s);
+      for (let i = 1; i <= 40; i++) round(cc, s, i * 10_000, 1, 10_000);
+      return s.cwnd - 14;
+    });
+    // In 0.4 s of 10 ms round trips Reno's pace would give half a segment each; the curve is where it was after K = 2.5 s.
+    expect(grown[0]).toBeGreaterThan(15);
+    expect(grown[1]).toBeLessThanOrEqual(3);
+  });
+
   it('never grows by more than half of what is acknowledged', () => {
     const cc = new Cubic();
     const s = state(100, 100);

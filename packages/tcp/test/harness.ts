@@ -172,7 +172,8 @@ export class Harness implements TcpNetwork {
 
   constructor(config: Partial<TcpConfig> = {}, o: HarnessOptions = {}) {
     const { startUs = 1_000_000, memoryBytes = 8 << 20, seed = 1 } = o;
-    this.config = tcpConfig(config);
+    // A script says what goes out at once.
+    this.config = tcpConfig({ pacing: false, ...config });
     this.mtu = o.mtu ?? 1500;
     this.checksumOffload = o.checksumOffload ?? false;
     this.gsoMaxBytes = o.gsoMaxBytes ?? 0;

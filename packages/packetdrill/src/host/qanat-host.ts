@@ -150,6 +150,10 @@ export class QanatHost implements Host {
   /** HyStart here looks at delay; Linux's 1 (ACK trains only) is what we lack. */
   #setParameter(module: string, name: string, value: string): void {
     if (module === 'tcp_cubic' && name === 'hystart_detect' && (value === '2' || value === '3')) return;
+    if (module === 'tcp_cubic' && name === 'tcp_friendliness' && (value === '0' || value === '1')) {
+      this.#settings.tcp.renoFriendly = value === '1';
+      return;
+    }
     throw new UnsupportedError(`the parameter ${name}=${value} of ${module} is not supported`);
   }
 

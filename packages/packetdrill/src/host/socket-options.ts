@@ -1,4 +1,4 @@
-import type { CongestionName, TcpConfig } from '@qanat/tcp';
+import type { TcpConfig } from '@qanat/tcp';
 import { CONSTANTS } from '../constants.ts';
 import { UnsupportedError } from '../errors.ts';
 import {
@@ -8,7 +8,7 @@ import {
   FAST_OPEN_SERVER_NO_COOKIE,
   FAST_OPEN_WITHOUT_OPTION,
 } from './fast-open.ts';
-import type { Settings } from './sysctl.ts';
+import { congestionName, type Settings } from './sysctl.ts';
 import type { OptionValue } from './system-calls.ts';
 
 const C = CONSTANTS;
@@ -311,13 +311,6 @@ function secondsOf(timeouts: number): number {
   let seconds = 0;
   for (let i = 0, timeout = 1; i < timeouts; i++, timeout = Math.min(timeout * 2, 120)) seconds += timeout;
   return seconds;
-}
-
-/** Linux's name of a congestion control as ours. @throws UnsupportedError for one that we do not have. */
-export function congestionName(name: string): CongestionName {
-  if (name === 'reno') return 'newreno';
-  if (name === 'cubic') return 'cubic';
-  throw new UnsupportedError(`the congestion control ${name} is not supported`);
 }
 
 export function unsupported(call: string, level: number, name: number): UnsupportedError {

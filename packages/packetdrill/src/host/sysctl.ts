@@ -1,4 +1,4 @@
-import { type FastOpenKey, MAX_BUFFER_BYTES, type TcpConfig } from '@qanat/tcp';
+import { type CongestionName, type FastOpenKey, MAX_BUFFER_BYTES, type TcpConfig } from '@qanat/tcp';
 import { UnsupportedError } from '../errors.ts';
 import { FAST_OPEN_CLIENT, fastOpenBits, fastOpenKeys } from './fast-open.ts';
 
@@ -29,6 +29,7 @@ export class Settings {
   /** Tunables for new connections. */
   readonly tcp: Mutable<Partial<TcpConfig>> = {
     autoTune: false,
+    pacing: false,
     mtuProbing: 'off',
     synRetries: 6,
     synLinearTimeouts: 4,
@@ -193,8 +194,7 @@ const APPLY: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   [
     'ipv4.tcp_congestion_control',
     (settings, value) => {
-      if (value !== 'reno' && value !== 'cubic')
-        throw new UnsupportedError(`the congestion control ${value} is not supported`);
+      congestionName(value);
       settings.congestion = value;
     },
   ],
@@ -251,3 +251,10 @@ const ACCEPTED: ReadonlyMap<string, 'any' | readonly string[]> = new Map<string,
   ['core.default_qdisc', 'any'],
   ['core.netdev_max_backlog', 'any'],
 ]);
+
+/** Linux's name of a congestion control as ours. @throws UnsupportedError for one that we do not have. */
+export function congestionName(name: string): CongestionName {
+  if (name === 'reno') return 'newreno';
+  if (name === 'cubic' || name === 'bbr') return name;
+  throw new UnsupportedError(`the congestion control ${name} is not supported`);
+}
