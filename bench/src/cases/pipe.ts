@@ -110,10 +110,12 @@ function among(count: number): string {
 
 const pipeGrowth: BenchCase = {
   name: 'pipe-growth',
-  title: 'one byte to and fro on a connection taken by chance among 1 to 100 000, on a pipe',
+  title:
+    'one byte to and fro on a connection taken by chance among 1 to 100 000, on a pipe; many need an ACK of its own',
   metrics: [
     { key: 'meanUs', title: 'round trip', ...MICROSECONDS },
     { key: 'roundTripsPerSecond', title: 'rate [1/s]', ...PLAIN },
+    { key: 'firstUs', title: 'the first on each', ...MICROSECONDS },
     { key: 'establishUs', title: 'to establish one', ...MICROSECONDS },
   ],
   contenders: GROWTH_COUNTS.map((count) => ({
