@@ -4,6 +4,7 @@ import { PREFIX_BITS } from './addresses.ts';
 import type { IperfOptions } from './options.ts';
 import { PATTERN_PERIOD } from './pattern.ts';
 import type { DomainRole, StreamPlan, TrafficArgs } from './protocol.ts';
+import { isTrace } from './trace-option.ts';
 import { UsageError } from './usage-error.ts';
 
 export const BRIDGE = 'xenbr0';
@@ -86,7 +87,8 @@ function domain(
     length: options.length,
     seed: options.seed,
     verify: options.verify,
-    flowLogRecords: options.flowLog === undefined ? 0 : FLOW_LOG_RECORDS,
+    flowLogRecords: options.flowLog === undefined || isTrace(options.flowLog) ? 0 : FLOW_LOG_RECORDS,
+    trace: options.flowLog !== undefined && isTrace(options.flowLog),
     netfront: { checksumOffload: options.checksumOffload, gso: options.gso },
     tcp: {
       congestion: options.congestion,

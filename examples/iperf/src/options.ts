@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { checkAddresses } from './addresses.ts';
+import { isTrace } from './trace-option.ts';
 import { parseBytes, parseDelayUs, parsePercent, parseRate } from './units.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -123,7 +124,10 @@ function createCommand(): Command {
     .option('--no-offload', 'both')
     .option('--verify', 'check every byte that arrives against its pattern')
     .option('--audit', 'check for lost wake-ups at every sleep of a domain')
-    .option('--flow-log <file.log>', "write the sender's flow in the 2013 text format")
+    .option(
+      '--flow-log <file>',
+      'FILE.qflow: both ends and the machine, streamed; FILE.log: the sender as text of 2013',
+    )
     .option('--pcap <file>', 'write the frames at the bridge as pcapng');
   return command;
 }
@@ -258,8 +262,10 @@ function oneOf<T extends string>(name: string, text: string, words: readonly T[]
 }
 
 function flowLogFile(path: string): string {
-  if (path.endsWith('.log')) return path;
-  throw new UsageError(`--flow-log '${path}': only the 2013 text format exists, so give a file name that ends in .log`);
+  if (path.endsWith('.log') || isTrace(path)) return path;
+  throw new UsageError(
+    `--flow-log '${path}': give a file name that ends in .qflow (everything) or .log (the text of 2013)`,
+  );
 }
 
 /** commander's message without its prefix and on one line. */

@@ -37,6 +37,21 @@ export class OutputFile {
     }
   }
 
+  /**
+   * As `open`, for a file that is of use at every instant: it has its own name from the start, and stays whatever happens.
+   * @throws UsageError when it cannot be written.
+   */
+  static openStream(option: string, path: string): OutputFile {
+    try {
+      if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+        throw new UsageError(`${option} ${path} is a directory: give the name of a file`);
+      }
+      return new OutputFile(path, undefined, openSync(path, 'w'));
+    } catch (error) {
+      throw error instanceof UsageError ? error : new UsageError(explain(option, path, error));
+    }
+  }
+
   /** Appends. @throws Error of node:fs when the disk will not take it. */
   write(chunk: string | Uint8Array): void {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;

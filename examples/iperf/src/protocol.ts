@@ -1,5 +1,5 @@
 /** What the command and the two domains tell each other: plain data that survives structured clone. */
-import type { FlowLogHandle } from '@qanat/flowlog';
+import type { FlowLogHandle, TraceMessage } from '@qanat/flowlog';
 
 /** One flow of the test. The client opens it; who sends is up to the test. */
 export interface StreamPlan {
@@ -32,6 +32,8 @@ export interface TrafficArgs {
   readonly verify: boolean;
   /** Records that a flow log may hold, 0 for no flow log. */
   readonly flowLogRecords: number;
+  /** Whether everything is recorded and streamed to the command. */
+  readonly trace: boolean;
   readonly tcp: TrafficTcp;
   readonly netfront: TrafficNetfront;
 }
@@ -111,6 +113,7 @@ export type DomainMessage =
   | { readonly type: 'interval'; readonly streams: readonly StreamSample[] }
   | { readonly type: 'live'; readonly startUs: number; readonly endUs: number; readonly bytes: number }
   | { readonly type: 'flow-log'; readonly id: number; readonly log: FlowLogHandle }
+  | { readonly type: 'trace'; readonly trace: TraceMessage }
   | { readonly type: 'failed'; readonly message: string }
   | {
       readonly type: 'end';

@@ -1,7 +1,7 @@
 /** The lines of iperf3, and below them what only this machine knows. */
 import { VERSION } from './options.ts';
 import type { ConnectedStream, StreamEnd, StreamSample } from './protocol.ts';
-import { bitsPerSecond, type IperfResult, pairEnds, type Sum, sum } from './result.ts';
+import { bitsPerSecond, type IperfResult, pairEnds, type Sum, sum, WHOLE_RUN } from './result.ts';
 import { formatBytes, formatRate, formatUs } from './units.ts';
 
 const RULE = '- - - - - - - - - - - - - - - - - - - - - - - - -';
@@ -123,8 +123,10 @@ export class TextReport {
       lines.push(`Verified ${checked} bytes, ${wrong === 0 ? 'none' : wrong} wrong`);
     }
     for (const log of flowLogs) {
-      const lost = log.overwritten > 0 ? `, ${log.overwritten} older ones overwritten` : '';
-      lines.push(`Flow log of stream ${log.id}: ${log.records} records in ${log.path}${lost}`);
+      const how = log.id === WHOLE_RUN ? 'more found no room' : 'older ones overwritten';
+      const lost = log.overwritten > 0 ? `, ${log.overwritten} ${how}` : '';
+      const what = log.id === WHOLE_RUN ? 'both ends and the machine' : `stream ${log.id}`;
+      lines.push(`Flow log of ${what}: ${log.records} records in ${log.path}${lost}`);
     }
     return lines;
   }

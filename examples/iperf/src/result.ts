@@ -44,7 +44,7 @@ export interface IperfResult {
   bridge: readonly BridgePortCounters[];
   cpu: CpuUse;
   interrupted: boolean;
-  /** Records that flow logs could not hold, by stream. */
+  /** What was logged, and the records that the logs could not hold, by stream. */
   readonly flowLogs: {
     readonly id: number;
     readonly path: string;
@@ -52,6 +52,9 @@ export interface IperfResult {
     readonly overwritten: number;
   }[];
 }
+
+/** The `id` of a flow log that has all streams, both ends, and the machine. */
+export const WHOLE_RUN = 0;
 
 export function emptyResult(options: IperfOptions, plans: readonly StreamPlan[], startedAt: Date): IperfResult {
   return {

@@ -9,7 +9,9 @@ import { flowLogPath, OutputFile } from './output-file.ts';
 import { type DomainMessage, type DomainRole, type OffloadCounts, planStreams, type StreamPlan } from './protocol.ts';
 import { jsonFailure, jsonReport } from './report-json.ts';
 import { liveLine, TextReport } from './report-text.ts';
-import { emptyResult, faults, type IperfResult } from './result.ts';
+import { emptyResult, faults, type IperfResult, WHOLE_RUN } from './result.ts';
+import { TraceFile } from './trace-file.ts';
+import { isTrace } from './trace-option.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXIT_OK = 0;
@@ -31,6 +33,8 @@ export class IperfRun {
   readonly #ready = new Set<DomainRole>();
   readonly #ended = new Map<DomainRole, Extract<DomainMessage, { type: 'end' }>>();
   #pcap: OutputFile | undefined;
+  #traceOutput: OutputFile | undefined;
+  #trace: TraceFile | undefined;
   #machine: Machine | undefined;
   #failure: string | undefined;
   #bridgeStats: Promise<void> | undefined;
@@ -87,6 +91,10 @@ export class IperfRun {
     }
     if (pcap !== undefined) this.#pcap = OutputFile.open('--pcap', pcap);
     if (flowLog === undefined) return;
+    if (isTrace(flowLog)) {
+      this.#traceOutput = OutputFile.openStream('--flow-log', flowLog);
+      return;
+    }
     this.#plans.forEach(({ id }, index) => {
       this.#flowLogs.set(id, OutputFile.open('--flow-log', flowLogPath(flowLog, index)));
     });
@@ -98,6 +106,7 @@ export class IperfRun {
     this.#machine = machine;
     machine.onError = (message) => this.#fail(`Dom0: ${message}`);
     const endCapture = this.#startCapture(machine);
+    const endTrace = this.#startTrace(machine);
     if (!this.#options.json) this.#output.lines(this.#report.opening());
     for (const role of ['server', 'client'] as const) {
       const domain = await machine.create({ ...plan[role], image: this.#images[role] });
@@ -109,6 +118,7 @@ export class IperfRun {
     this.#takeExits(exits);
     await this.#bridgeStats;
     await endCapture();
+    await endTrace();
     this.#pcap?.commit();
     this.#takeCounters(machine, process.cpuUsage(before));
     this.#result.flowLogs.sort((a, b) => a.id - b.id);
@@ -124,6 +134,22 @@ export class IperfRun {
     // On virtual time stamps begin at 0, so that a run repeats to the byte.
     const epochUs = this.#options.machine === 'virtual' ? 0 : Date.now() * 1000 - machine.clock.now();
     return machine.capture(BRIDGE, (chunk) => file.write(chunk), { application: 'Qanat iperf', epochUs });
+  }
+
+  /** Everything that happens to the flows, their domains and Dom0 goes into one file while it happens. */
+  #startTrace(machine: Machine): () => Promise<void> {
+    const file = this.#traceOutput;
+    if (file === undefined) return async () => {};
+    const isVirtual = this.#options.machine === 'virtual';
+    const trace = new TraceFile(file, machine, isVirtual ? undefined : Date.now() * 1000 - machine.clock.now());
+    this.#trace = trace;
+    const endDom0 = machine.traceDom0((message) => trace.receive('Domain-0', message));
+    return async () => {
+      await endDom0();
+      trace.end();
+      const { path, rows: records, lost: overwritten } = trace;
+      this.#result.flowLogs.push({ id: WHOLE_RUN, path, records, overwritten });
+    };
   }
 
   #receive(role: DomainRole, message: DomainMessage): void {
@@ -147,6 +173,9 @@ export class IperfRun {
         break;
       case 'flow-log':
         this.#writeFlowLog(message.id, new FlowLog(message.log));
+        break;
+      case 'trace':
+        this.#trace?.receive(role, message.trace);
         break;
       case 'failed':
         this.#fail(`${role}: ${message.message}`);

@@ -43,6 +43,7 @@ describe('planMachine', () => {
       length: 4096,
       verify: true,
       flowLogRecords: 0,
+      trace: false,
       tcp: { sndBuf: 262_144, rcvBuf: 262_144, mss: 1000, noDelay: true, congestion: 'newreno' },
     });
     expect(args('client').liveUs).toBeGreaterThan(0);
@@ -50,6 +51,7 @@ describe('planMachine', () => {
     expect(plan('-t 2.5').args('server').durationUs).toBe(2_500_000);
     expect(plan('').args('server').tcp).toEqual({ congestion: 'cubic', noDelay: false });
     expect(plan('--flow-log x.log').args('server').flowLogRecords).toBeGreaterThan(0);
+    expect(plan('--flow-log x.qflow').args('server')).toMatchObject({ flowLogRecords: 0, trace: true });
   });
 
   it('grows with the buffers, and says when it would be too much', () => {

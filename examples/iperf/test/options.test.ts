@@ -127,7 +127,7 @@ describe('options that are refused: one line, with what is wrong and how to mend
     ['--seed 4294967296', /--seed 4294967296 is out of range/],
     ['--machine quantum', /--machine 'quantum' is unknown: give threads, cooperative, virtual/],
     ['--machine virtual -t 0', /never end/],
-    ['--flow-log run.qlog', /run\.qlog.*only the 2013 text format exists.*\.log/],
+    ['--flow-log run.qlog', /run\.qlog.*\.qflow.*\.log/],
     ['--server-ip 300.1.1.1', /'300\.1\.1\.1' is not an IPv4 address/],
     ['--server-ip example.org', /'example\.org' is not an IPv4 address/],
     ['--server-ip ::1', /'::1' is not an IPv4 address/],

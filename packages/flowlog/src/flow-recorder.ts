@@ -48,6 +48,8 @@ export interface FlowRecorderOptions {
   readonly stringIndex?: (text: string) => number;
   /** Called when the handshake is complete: what it settled can be described now. */
   readonly onEstablished?: () => void;
+  /** Called when the connection is closed. */
+  readonly onClosed?: () => void;
 }
 
 export const DEFAULT_RECORDS = 65_536;
@@ -78,6 +80,7 @@ export class FlowRecorder implements TcpObserver {
   readonly #order: OrderCounter;
   readonly #stringIndex: (text: string) => number;
   readonly #onEstablished: (() => void) | undefined;
+  readonly #onClosed: (() => void) | undefined;
   #recording = false;
   // What the last look at the connection saw, so that changes are told.
   #state = NONE;
@@ -105,6 +108,7 @@ export class FlowRecorder implements TcpObserver {
     this.#order = options.order ?? { next: 0 };
     this.#stringIndex = options.stringIndex ?? (() => 0);
     this.#onEstablished = options.onEstablished;
+    this.#onClosed = options.onClosed;
   }
 
   get recording(): boolean {
@@ -277,6 +281,7 @@ export class FlowRecorder implements TcpObserver {
 
   settled(nowUs: number, state: TimerState): void {
     if (!this.#recording) return;
+    const closed = state.state === CLOSED && this.#state !== CLOSED;
     if (state.state !== this.#state) this.#stateChanged(nowUs, state.state, state.error);
     if (state.caState !== this.#caState) this.#caStateChanged(nowUs, state.caState);
     const limitedBy = limitOf(state, this.#limitedBy);
@@ -308,6 +313,7 @@ export class FlowRecorder implements TcpObserver {
       this.#pace = state.paceHeld;
       if (state.paceHeld) this.#armed(nowUs, TIMER_PACE, state.paceAtUs);
     }
+    if (closed) this.#onClosed?.();
   }
 
   happened(nowUs: number, kind: number, a: number, b: number): void {
@@ -385,9 +391,8 @@ export class FlowRecorder implements TcpObserver {
     const opened = this.#state !== ESTABLISHED && state === ESTABLISHED;
     this.#state = state;
     if (opened) this.#onEstablished?.();
-    if (error === undefined) return;
     if (error === 'ECONNRESET' || error === 'ECONNREFUSED') this.happened(nowUs, EVENT_RESET, 1, 0);
-    this.happened(nowUs, EVENT_ERROR, this.#stringIndex(error), 0);
+    if (error !== undefined) this.happened(nowUs, EVENT_ERROR, this.#stringIndex(error), 0);
   }
 
   #caStateChanged(nowUs: number, caState: number): void {

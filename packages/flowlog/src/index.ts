@@ -1,4 +1,5 @@
 export { type Crc32, crc32 } from './crc32.ts';
+export { describeConnection } from './describe-connection.ts';
 export { FlowLog, type FlowLogHandle } from './flow-log.ts';
 export {
   DEFAULT_RECORDS,
@@ -9,6 +10,7 @@ export {
 } from './flow-recorder.ts';
 export * from './formats/index.ts';
 export * from './kinds.ts';
+export { MachineRecorder } from './machine-recorder.ts';
 export {
   CHUNK_EVENTS,
   CHUNK_MACHINE,
@@ -41,6 +43,8 @@ export {
 export type { RowSink } from './row-store.ts';
 export { firstColumnAtLeast } from './search.ts';
 export * from './segment-info.ts';
+export { SlotReceiver, SlotSink, type SlotSinkOptions, type TraceMessage } from './slot-stream.ts';
+export { SourceRecorder, type SourceRecorderOptions, type TraceSink } from './source-recorder.ts';
 export * from './table-builders.ts';
 export * from './tables.ts';
 export { formatText2013, parseText2013, type Text2013, text2013Chunks } from './text-2013.ts';

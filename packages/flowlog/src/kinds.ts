@@ -97,9 +97,12 @@ export const EVENT_NAMES: readonly string[] = [
 export const MACHINE_SLEEP = 1;
 /** It woke: `a` the port whose event did it, -1: time; `b` what the port is (PORT_*). */
 export const MACHINE_WAKE = 2;
-/** Requests were pushed: `a` which ring (RING_*), `b` slots in use after it, `c` the ring's number (vif id << 8 | queue). */
+/**
+ * Slots of a ring were published: `a` which ring (RING_*), `c` the ring's number (vif << 8 | queue). `b`: of a frontend's TX ring the
+ * requests in use after it, of its RX ring the pages that the backend may fill; of a backend the answers published.
+ */
 export const MACHINE_RING_PUSH = 3;
-/** Responses were reaped: `a`, `b`, `c` as above. */
+/** Slots were taken off a ring: `a` and `c` as above; `b` of the TX ring the requests in use after it, of the RX ring the slots found. */
 export const MACHINE_RING_REAP = 4;
 /** `a` the port. */
 export const MACHINE_NOTIFY_SENT = 5;
@@ -123,6 +126,8 @@ export const PORT_IPI = 2;
 export const DROP_QUEUE_FULL = 1;
 export const DROP_NO_BUFFER = 2;
 export const DROP_NO_CARRIER = 3;
+/** An impaired link lost it. */
+export const DROP_LINK = 4;
 export const DROP_OTHER = 15;
 
 export const MACHINE_NAMES: readonly string[] = [

@@ -1,3 +1,4 @@
+import { SlotSink, SourceRecorder, type TraceMessage } from '@qanat/flowlog';
 import type { PcapngOptions } from '@qanat/link';
 import type { Kernel } from '@qanat/os';
 import type { Bridge } from './bridge.ts';
@@ -12,7 +13,11 @@ export type Dom0Request =
   /** Captures a bridge until `pcap-stop`; a capture that runs is ended first. */
   | { readonly type: 'pcap-start'; readonly bridge: string; readonly options?: PcapngOptions }
   /** Answered by the rest of the capture and one `pcap-end`. */
-  | { readonly type: 'pcap-stop'; readonly bridge: string };
+  | { readonly type: 'pcap-stop'; readonly bridge: string }
+  /** Records what happens to Dom0, its rings and its bridges until `trace-stop`. */
+  | { readonly type: 'trace-start' }
+  /** Answered by the rest of the record and one `trace-end`. */
+  | { readonly type: 'trace-stop' };
 
 /** What Dom0 says to the host. */
 export type Dom0Message =
@@ -20,6 +25,9 @@ export type Dom0Message =
   /** The next piece of a capture file, in order. */
   | { readonly type: 'pcap'; readonly bridge: string; readonly chunk: Uint8Array }
   | { readonly type: 'pcap-end'; readonly bridge: string; readonly packets: number; readonly droppedPackets: number }
+  /** The next piece of the record, in order. */
+  | { readonly type: 'trace'; readonly trace: TraceMessage }
+  | { readonly type: 'trace-end' }
   /** A vif cannot be used (any more), or a request cannot be served. */
   | { readonly type: 'netback-error'; readonly message: string };
 
@@ -28,6 +36,7 @@ export class Dom0Service {
   readonly #kernel: Kernel;
   readonly #netback: Netback;
   readonly #captures = new Map<Bridge, Capture>();
+  #recorder: SourceRecorder | undefined;
 
   constructor(kernel: Kernel, netback: Netback) {
     this.#kernel = kernel;
@@ -56,6 +65,13 @@ export class Dom0Service {
       case 'pcap-stop':
         this.#stopCapture(this.#netback.switchboard.bridge(request.bridge));
         break;
+      case 'trace-start':
+        this.#startTrace();
+        break;
+      case 'trace-stop':
+        this.#stopTrace();
+        this.#post({ type: 'trace-end' });
+        break;
     }
   }
 
@@ -82,6 +98,23 @@ export class Dom0Service {
     this.#post({ type: 'pcap-end', bridge: bridge.name, packets, droppedPackets });
   }
 
+  #startTrace(): void {
+    this.#stopTrace();
+    const kernel = this.#kernel;
+    this.#recorder = new SourceRecorder({
+      source: { id: kernel.domid, name: kernel.name, kind: 'dom0' },
+      now: () => kernel.clock.now(),
+      sink: new SlotSink((trace) => this.#post({ type: 'trace', trace })),
+    });
+    kernel.watched.observer = this.#recorder.machine;
+  }
+
+  #stopTrace(): void {
+    this.#kernel.watched.observer = undefined;
+    this.#recorder?.flush();
+    this.#recorder = undefined;
+  }
+
   #post(message: Dom0Message): void {
     this.#kernel.post(message);
   }
@@ -90,5 +123,6 @@ export class Dom0Service {
 function isRequest(message: unknown): message is Dom0Request {
   if (typeof message !== 'object' || message === null) return false;
   const { type, bridge } = message as { type?: unknown; bridge?: unknown };
+  if (type === 'trace-start' || type === 'trace-stop') return true;
   return type === 'bridge-stats' || ((type === 'pcap-start' || type === 'pcap-stop') && typeof bridge === 'string');
 }

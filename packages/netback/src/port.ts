@@ -2,6 +2,16 @@ import type { Memory } from '@qanat/bytes';
 import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
 import { ETH_HEADER_BYTES } from '@qanat/ethernet';
 import { DelayQueue, finishChecksum, type Impairment, type TcpSegmenter } from '@qanat/link';
+import {
+  LOST_NO_BUFFER,
+  LOST_NO_CARRIER,
+  LOST_ON_LINK,
+  LOST_OTHER,
+  LOST_QUEUE_FULL,
+  WATCHED_RX,
+  WATCHED_TX,
+  type Watched,
+} from '@qanat/os';
 import { type Hypercalls, NETIF_RSP_ERROR, NETIF_RSP_OKAY, NETIF_RX_RING_ENTRIES, NETTXF_CSUM_BLANK } from '@qanat/xen';
 import { BufferPool, NO_BLOCK } from './buffer-pool.ts';
 import type { Frame } from './frame.ts';
@@ -51,6 +61,7 @@ export interface PortHost {
   /** Pages of Dom0's in a row, for the longest frame. */
   readonly stagingAddr: number;
   readonly segmenter: TcpSegmenter;
+  readonly watched: Watched;
   /** Something is unpublished on the port's rings, or it broke: `finish` must follow in this pass. */
   touch(port: Port): void;
   /** Publishes what the ports have that were touched outside of a pass. */
@@ -119,6 +130,9 @@ export class Port {
   readonly #host: PortHost;
   readonly #delayed = new DelayQueue();
   readonly #timer: Timer;
+  /** domain << 8 | device, for an observer. */
+  readonly #vif: number;
+  #queuedBytes = 0;
   /** Blocks of packet buffers that the port holds. */
   #blocks = 0;
 
@@ -127,6 +141,8 @@ export class Port {
     options: {
       readonly name: string;
       readonly domid: number;
+      /** Number of the device in its domain; default 0. */
+      readonly index?: number;
       readonly txqueuelen: number;
       readonly impairment: Impairment | undefined;
     },
@@ -134,6 +150,7 @@ export class Port {
     this.#host = host;
     this.name = options.name;
     this.domid = options.domid;
+    this.#vif = (options.domid << 8) | (options.index ?? 0);
     this.impairment = options.impairment;
     this.queue = new PacketQueue(options.txqueuelen);
     this.#timer = new Timer((nowUs) => this.#arrive(nowUs));
@@ -151,14 +168,14 @@ export class Port {
   deliver(frame: Frame, nowUs: number): number {
     const { rings } = this;
     if (rings === undefined || this.fault !== undefined) {
-      this.counters.otherDrops++;
+      this.#lost(LOST_NO_CARRIER);
       return NETIF_RSP_OKAY;
     }
     const { gsoSize } = frame;
     if ((frame.flags & NETTXF_CSUM_BLANK) !== 0 && !this.#takesBlank(rings, gsoSize)) return this.#lower(frame, nowUs);
     const slots = rxSlots(frame.len, gsoSize);
     if (slots > 1 && !rings.scatterGather) {
-      this.counters.otherDrops++;
+      this.#lost(LOST_OTHER);
       return NETIF_RSP_OKAY;
     }
     if (this.impairment === undefined && this.queue.size === 0 && rings.rx.hasRoom(slots)) {
@@ -189,13 +206,13 @@ export class Port {
         counters.checksums++;
         this.#deliverBytes(stagingAddr, frame.len, 0, nowUs);
       } else {
-        counters.otherDrops++;
+        this.#lost(LOST_OTHER);
       }
       return NETIF_RSP_OKAY;
     }
     const blank = this.impairment === undefined && this.rings?.checksum === true;
     if (!segmenter.begin(stagingAddr, frame.len, frame.gsoSize, ETH_HEADER_BYTES, blank)) {
-      counters.otherDrops++;
+      this.#lost(LOST_OTHER);
       return NETIF_RSP_OKAY;
     }
     counters.gsoCut++;
@@ -213,7 +230,7 @@ export class Port {
     if (rings === undefined || this.fault !== undefined) return;
     const slots = rxSlots(bytes, 0);
     if (slots > 1 && !rings.scatterGather) {
-      this.counters.otherDrops++;
+      this.#lost(LOST_OTHER);
     } else if (this.impairment === undefined && this.queue.size === 0 && rings.rx.hasRoom(slots)) {
       this.#delivered(rings.rx.copyBytes(addr, bytes, flags), bytes, 0);
     } else if (rings.rx.fault !== undefined) {
@@ -244,12 +261,16 @@ export class Port {
     if (impairment === undefined) {
       if (this.queue.size === this.queue.capacity) {
         this.counters.queueDrops++;
+        this.#host.watched.observer?.dropped(this.#vif, LOST_QUEUE_FULL);
         this.#host.touch(this);
         return NETIF_RSP_OKAY;
       }
     } else {
       const plan = impairment.plan(nowUs, bytes);
-      if (plan.deliverAtUs === NEVER) return NETIF_RSP_OKAY;
+      if (plan.deliverAtUs === NEVER) {
+        this.#host.watched.observer?.dropped(this.#vif, LOST_ON_LINK);
+        return NETIF_RSP_OKAY;
+      }
       deliverAtUs = plan.deliverAtUs;
       duplicateAtUs = plan.duplicateAtUs;
       corruptBit = plan.corruptBit;
@@ -290,6 +311,7 @@ export class Port {
       const packet = this.#delayed.pop();
       if (this.queue.size === this.queue.capacity) {
         this.counters.queueDrops++;
+        this.#host.watched.observer?.dropped(this.#vif, LOST_QUEUE_FULL);
         this.#free(packet);
       } else {
         this.#enqueue(packet);
@@ -303,6 +325,8 @@ export class Port {
 
   #enqueue(packet: number): void {
     this.queue.push(packet);
+    this.#queuedBytes += this.#host.pool.length[packet]!;
+    if (this.#host.watched.observer !== undefined) this.#tellQueue();
     if (this.queue.size > this.counters.queueHighWater) this.counters.queueHighWater = this.queue.size;
     this.#host.touch(this);
   }
@@ -319,12 +343,14 @@ export class Port {
       const gsoSize = pool.gsoSize[packet]!;
       if (!rings.rx.hasRoom(rxSlots(bytes, gsoSize))) break;
       queue.shift();
+      this.#queuedBytes -= bytes;
       const result = rings.rx.copyBuffer(pool, packet);
       if (result === COPY_DONE) this.counters.rxQueued++;
       this.#delivered(result, bytes, gsoSize);
       this.#free(packet);
       packets++;
     }
+    if (packets > 0 && this.#host.watched.observer !== undefined) this.#tellQueue();
     if (rings.rx.fault !== undefined) this.#host.touch(this);
     return packets;
   }
@@ -352,8 +378,11 @@ export class Port {
     if (rings === undefined) return true;
     this.fault ??= rings.tx.fault ?? rings.rx.fault;
     if (this.fault !== undefined) return false;
-    const rx = rings.rx.unpushed > 0 && rings.rx.push();
-    const tx = rings.tx.unpushed > 0 && rings.tx.push();
+    const rxAnswers = rings.rx.unpushed;
+    const txAnswers = rings.tx.unpushed;
+    const rx = rxAnswers > 0 && rings.rx.push();
+    const tx = txAnswers > 0 && rings.tx.push();
+    if (this.#host.watched.observer !== undefined) this.#tellPush(rings, rxAnswers, txAnswers, rx || tx);
     if (rx || tx) {
       this.counters.notifications++;
       this.#host.hypercalls.evtchnSend(rings.eventPort);
@@ -383,11 +412,28 @@ export class Port {
     this.rings = undefined;
     this.#host.timers.cancel(this.#timer);
     while (this.queue.size > 0) this.#drop(this.queue.shift());
+    this.#queuedBytes = 0;
     while (this.#delayed.size > 0) this.#drop(this.#delayed.pop());
   }
 
-  #drop(packet: number): void {
+  #lost(reason: number): void {
     this.counters.otherDrops++;
+    this.#host.watched.observer?.dropped(this.#vif, reason);
+  }
+
+  #tellQueue(): void {
+    this.#host.watched.observer?.queued(this.#vif, this.queue.size, this.#queuedBytes);
+  }
+
+  #tellPush(rings: PortRings, rxAnswers: number, txAnswers: number, notified: boolean): void {
+    const { observer } = this.#host.watched;
+    if (rxAnswers > 0) observer?.pushed(WATCHED_RX, rxAnswers, this.#vif << 8);
+    if (txAnswers > 0) observer?.pushed(WATCHED_TX, txAnswers, this.#vif << 8);
+    if (rxAnswers + txAnswers > 0) observer?.notified(rings.eventPort, notified);
+  }
+
+  #drop(packet: number): void {
+    this.#lost(LOST_NO_CARRIER);
     this.#free(packet);
   }
 
@@ -399,8 +445,10 @@ export class Port {
     const { pool } = this.#host;
     const blocks = BufferPool.blocksOf(bytes);
     const packet = this.#blocks + blocks <= pool.freeBlocks - blocks ? pool.alloc(bytes) : NO_BLOCK;
-    if (packet === NO_BLOCK) this.counters.bufferDrops++;
-    else this.#blocks += blocks;
+    if (packet === NO_BLOCK) {
+      this.counters.bufferDrops++;
+      this.#host.watched.observer?.dropped(this.#vif, LOST_NO_BUFFER);
+    } else this.#blocks += blocks;
     return packet;
   }
 

@@ -1,6 +1,7 @@
 import type { Memory, PageAllocator } from '@qanat/bytes';
 import type { Clock, TimerQueue } from '@qanat/clock';
 import { TcpSegmenter } from '@qanat/link';
+import type { Watched } from '@qanat/os';
 import { type Hypercalls, MAPTRACK_ENTRIES, NETIF_RSP_ERROR, NETIF_RSP_OKAY, NETIF_RX_RING_ENTRIES } from '@qanat/xen';
 import { Bridge } from './bridge.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -19,6 +20,8 @@ export interface SwitchboardHost {
   readonly pages: PageAllocator;
   readonly clock: Clock;
   readonly hypercalls: Hypercalls;
+  /** Default: nobody watches. */
+  readonly watched?: Watched;
   readonly loop: { readonly timers: TimerQueue; defer(task: () => void): void };
 }
 
@@ -38,6 +41,7 @@ export class Switchboard implements PortHost {
   readonly segmenter: TcpSegmenter;
   /** Pages of frontends that may still be mapped: some handles are left for rings. */
   mapsLeft = MAPTRACK_ENTRIES - RING_HANDLES;
+  readonly watched: Watched;
   /** Passes made. */
   passes = 0;
   readonly #host: SwitchboardHost;
@@ -65,6 +69,7 @@ export class Switchboard implements PortHost {
     this.config = config;
     this.#onFault = onFault;
     this.hypercalls = host.hypercalls;
+    this.watched = host.watched ?? { observer: undefined };
     this.timers = host.loop.timers;
     this.scratchAddr = host.pages.alloc();
     if (this.scratchAddr === 0) throw new Error('netback: no memory for a page');

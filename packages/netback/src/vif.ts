@@ -51,6 +51,7 @@ export class Vif {
     this.port = new Port(switchboard, {
       name: `vif${domid}.${index}`,
       domid,
+      index,
       txqueuelen,
       impairment:
         impair === undefined

@@ -31,6 +31,7 @@ export class Connection {
     rxPages: RxPages,
     reclaimer: Reclaimer,
     config: NetfrontConfig,
+    index = 0,
   ) {
     this.#kernel = kernel;
     this.#reclaimer = reclaimer;
@@ -55,8 +56,9 @@ export class Connection {
     const txRing = FrontRing.init(memory, this.#ringAddrs[0]!, NETIF_TX_SLOT_BYTES, undefined, start);
     const rxRing = FrontRing.init(memory, this.#ringAddrs[1]!, NETIF_RX_SLOT_BYTES, undefined, start);
     const { tx, rx } = device.counters;
-    this.tx = new TxQueue(memory, txRing, device.pool, device.waiters, tx, config.txPushBatch, notify);
-    this.rx = new RxQueue(memory, rxRing, rxPages, rx, config.rxRefillBatch, receivesGso(config), notify);
+    const watch = { watched: kernel.watched, port, number: index << 8 };
+    this.tx = new TxQueue(memory, txRing, device.pool, device.waiters, tx, config.txPushBatch, notify, watch);
+    this.rx = new RxQueue(memory, rxRing, rxPages, rx, config.rxRefillBatch, receivesGso(config), notify, watch);
     kernel.activations.bind(port, () => device.poll());
   }
 

@@ -223,7 +223,7 @@ export class Netfront {
       });
       const { device, rxPages } = this.#resources;
       this.#resources.grantTransmitPages(this.#backendId);
-      connection = new Connection(kernel, this.#backendId, device, rxPages, this.#reclaimer, this.#config);
+      connection = new Connection(kernel, this.#backendId, device, rxPages, this.#reclaimer, this.#config, this.index);
       device.offload = this.#resources.offloadWith(nodes);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(`${error}`));

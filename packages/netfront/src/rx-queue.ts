@@ -19,6 +19,7 @@ import {
   XEN_NETIF_NR_SLOTS_MIN,
 } from '@qanat/xen';
 import { MAX_FRAME_BYTES, RX_HEAD_BYTES } from './config.ts';
+import { type RingWatch, watchRxPush, watchRxReap } from './ring-watch.ts';
 import type { RxPages } from './rx-pages.ts';
 
 const CHAINED = NETRXF_MORE_DATA | NETRXF_EXTRA_INFO;
@@ -53,6 +54,7 @@ export class RxQueue {
   readonly #pages: RxPages;
   readonly #counters: RxCounters;
   readonly #notify: () => void;
+  readonly #watch: RingWatch;
   readonly #refillBatch: number;
   readonly #gso: boolean;
   readonly #mask: number;
@@ -71,6 +73,7 @@ export class RxQueue {
     refillBatch: number,
     gso: boolean,
     notify: () => void,
+    watch: RingWatch,
   ) {
     this.#memory = memory;
     this.ring = ring;
@@ -79,6 +82,7 @@ export class RxQueue {
     this.#refillBatch = refillBatch;
     this.#gso = gso;
     this.#notify = notify;
+    this.#watch = watch;
     this.#mask = ring.entries - 1;
     while (ring.freeRequests() > 0) this.#post();
     this.push();
@@ -98,7 +102,9 @@ export class RxQueue {
   push(): void {
     if (this.#unpushed === 0) return;
     this.#unpushed = 0;
-    if (!this.ring.pushRequestsAndCheckNotify()) return;
+    const notify = this.ring.pushRequestsAndCheckNotify();
+    if (this.#watch.watched.observer !== undefined) watchRxPush(this.#watch, this.ring, notify);
+    if (!notify) return;
     this.#counters.notifications++;
     this.#notify();
   }
@@ -123,6 +129,7 @@ export class RxQueue {
       this.fault = `rx rsp_prod is ${(prod - cons) >>> 0} ahead`;
       return 0;
     }
+    if (cons !== prod && this.#watch.watched.observer !== undefined) watchRxReap(this.#watch, (prod - cons) >>> 0);
     this.#isIncomplete = false;
     let packets = 0;
     while (cons !== prod && packets < limit) {

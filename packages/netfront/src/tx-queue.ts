@@ -10,6 +10,7 @@ import {
   XEN_NETIF_EXTRA_TYPE_GSO,
   XEN_NETIF_GSO_TYPE_TCPV4,
 } from '@qanat/xen';
+import { type RingWatch, watchTxPush, watchTxReap } from './ring-watch.ts';
 import type { SpaceWaiters } from './space-waiters.ts';
 import type { TxPool } from './tx-pool.ts';
 
@@ -44,6 +45,7 @@ export class TxQueue {
   readonly #pool: TxPool;
   readonly #counters: TxCounters;
   readonly #notify: () => void;
+  readonly #watch: RingWatch;
   readonly #pushBatch: number;
   /** Buffer by request id, or NOT_IN_FLIGHT. */
   readonly #bufferOf: Int16Array;
@@ -66,6 +68,7 @@ export class TxQueue {
     counters: TxCounters,
     pushBatch: number,
     notify: () => void,
+    watch: RingWatch,
   ) {
     this.#memory = memory;
     this.ring = ring;
@@ -74,6 +77,7 @@ export class TxQueue {
     this.#counters = counters;
     this.#pushBatch = pushBatch;
     this.#notify = notify;
+    this.#watch = watch;
     this.#bufferOf = new Int16Array(ring.entries).fill(NOT_IN_FLIGHT);
     this.#freeIds = new Uint16Array(ring.entries);
     for (let id = ring.entries - 1; id >= 0; id--) this.#freeIds[this.#freeIdCount++] = id;
@@ -185,7 +189,9 @@ export class TxQueue {
   push(): void {
     if (this.#unpushed === 0) return;
     this.#unpushed = 0;
-    if (!this.ring.pushRequestsAndCheckNotify()) return;
+    const notify = this.ring.pushRequestsAndCheckNotify();
+    if (this.#watch.watched.observer !== undefined) watchTxPush(this.#watch, this.ring, notify);
+    if (!notify) return;
     this.#counters.notifications++;
     this.#notify();
   }
@@ -216,6 +222,7 @@ export class TxQueue {
       ring.rspCons = cons + i + 1;
       if (status !== NETIF_RSP_OKAY && status !== NETIF_RSP_NULL) this.#counters.errors++;
     }
+    if (count > 0 && this.#watch.watched.observer !== undefined) watchTxReap(this.#watch, ring);
     return undefined;
   }
 

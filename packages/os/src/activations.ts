@@ -1,12 +1,15 @@
 import type { Memory } from '@qanat/bytes';
 import {
   EVTCHN_PORTS,
+  EVTCHNSTAT_IPI,
+  EVTCHNSTAT_VIRQ,
   type Hypercalls,
   SHARED_EVTCHN_MASK,
   SHARED_EVTCHN_PENDING,
   VCPU_PENDING_SEL,
   VCPU_UPCALL_PENDING,
 } from '@qanat/xen';
+import { PORT_INTERDOMAIN, PORT_IPI, PORT_VIRQ } from './machine-observer.ts';
 
 /**
  * Event channels as drivers see them: a handler a port. `demux` latches what is pending and clears it before any
@@ -126,6 +129,18 @@ export class Activations {
       if ((pending & bit) !== 0) return port;
     }
     return 0;
+  }
+
+  /** @returns what an event of `port` comes from: PORT_*. */
+  kindOf(port: number): number {
+    switch (this.#hypercalls.evtchnStatus(port)?.status) {
+      case EVTCHNSTAT_VIRQ:
+        return PORT_VIRQ;
+      case EVTCHNSTAT_IPI:
+        return PORT_IPI;
+      default:
+        return PORT_INTERDOMAIN;
+    }
   }
 
   /** The words of the event channels that are not zero, for reports. */

@@ -6,6 +6,17 @@ export { Kernel, type KernelOptions } from './kernel.ts';
 export type { KernelLoop, LoopFactory, LoopParts } from './kernel-loop.ts';
 export { KERNEL_STATS, type KernelStats, readKernelStats } from './kernel-stats.ts';
 export {
+  LOST_NO_BUFFER,
+  LOST_NO_CARRIER,
+  LOST_ON_LINK,
+  LOST_OTHER,
+  LOST_QUEUE_FULL,
+  type MachineObserver,
+  WATCHED_RX,
+  WATCHED_TX,
+  type Watched,
+} from './machine-observer.ts';
+export {
   LOOP_BLOCKED,
   LOOP_SLICE,
   LOOP_STOPPED,

@@ -1,3 +1,4 @@
+import type { Watched } from './machine-observer.ts';
 import type { LoopCounters, LoopCpu, LoopOutcome } from './main-loop.ts';
 import type { AuditedParts, SleepAudit } from './sleep-audit.ts';
 
@@ -5,6 +6,8 @@ import type { AuditedParts, SleepAudit } from './sleep-audit.ts';
 export interface LoopParts extends AuditedParts {
   readonly cpu: LoopCpu;
   readonly audit: SleepAudit;
+  /** Who is told of sleeps and wakes. */
+  readonly watched: Watched;
   /** Sets the vcpu's upcall_mask, which SCHEDOP_block clears. */
   readonly maskUpcalls: () => void;
 }

@@ -18,6 +18,7 @@ import { GrantTable } from './grant-table.ts';
 import type { Image } from './image.ts';
 import type { KernelLoop, LoopParts } from './kernel-loop.ts';
 import type { KernelStats } from './kernel-stats.ts';
+import type { Watched } from './machine-observer.ts';
 import { type LoopCpu, MainLoop } from './main-loop.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { SleepAudit, SleepAuditError, type SleepViolation } from './sleep-audit.ts';
@@ -58,6 +59,8 @@ export class Kernel {
   readonly console: Console;
   /** Where the domain's pages are. */
   readonly domain: DomainRecord;
+  /** Who records what happens to the domain and its drivers, if anybody does. */
+  readonly watched: Watched = { observer: undefined };
   readonly #post: (message: unknown) => void;
   readonly #loopParts: LoopParts;
   #loop: KernelLoop;
@@ -92,6 +95,7 @@ export class Kernel {
       ...audited,
       cpu,
       audit: new SleepAudit(audited),
+      watched: this.watched,
       maskUpcalls: () => Atomics.store(memory.u8, domain.sharedInfoAddr + VCPU_UPCALL_MASK, 1),
     };
     this.#loop = new MainLoop(this.#loopParts);
@@ -216,6 +220,7 @@ export class Kernel {
   sleepViolation(): SleepViolation | undefined {
     const faults = this.loop.sleepFaults();
     if (faults.length === 0) return undefined;
+    for (const fault of faults) this.watched.observer?.sleepFault(this.clock.now(), fault);
     return {
       domid: this.domid,
       name: this.name,

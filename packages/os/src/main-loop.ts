@@ -2,6 +2,7 @@ import { type Clock, NEVER, type TimerQueue } from '@qanat/clock';
 import { type Hypercalls, SCHED_POLL_PORTS_MAX, TIMER_AHEAD_MAX_NS, VIRQ_TIMER, type VirtualCpu } from '@qanat/xen';
 import type { Activations } from './activations.ts';
 import type { KernelLoop, LoopParts } from './kernel-loop.ts';
+import { type MachineObserver, PORT_INTERDOMAIN, type Watched } from './machine-observer.ts';
 import type { ReadyQueue } from './ready-queue.ts';
 import type { SleepAudit } from './sleep-audit.ts';
 
@@ -74,6 +75,7 @@ export class MainLoop implements KernelLoop {
   readonly #maskUpcalls: () => void;
   readonly #ready: ReadyQueue;
   readonly #audit: SleepAudit;
+  readonly #watched: Watched;
   readonly #beforeSleep: (() => void)[] = [];
   readonly #eventReady = (): boolean => this.#activations.waiting;
   #running = false;
@@ -93,6 +95,7 @@ export class MainLoop implements KernelLoop {
     this.#maskUpcalls = parts.maskUpcalls;
     this.#ready = parts.ready;
     this.#audit = parts.audit;
+    this.#watched = parts.watched;
     this.timers = parts.timers;
     this.timers.onEarlier = () => this.#wakeIfOutside();
   }
@@ -217,6 +220,7 @@ export class MainLoop implements KernelLoop {
     this.#asleep = true;
     this.#sleptAtUs = nowUs;
     this.#sleepUntilUs = deadlineUs;
+    this.#watched.observer?.sleeps(nowUs, deadlineUs);
     if (activations.count <= SCHED_POLL_PORTS_MAX) {
       hypercalls.schedPoll(activations.ports, activations.count, deadlineNs);
     } else {
@@ -232,7 +236,13 @@ export class MainLoop implements KernelLoop {
     this.#maskUpcalls();
     const nowUs = this.#clock.now();
     this.counters.blockedUs += nowUs - this.#sleptAtUs;
+    if (this.#watched.observer !== undefined) this.#tellWake(this.#watched.observer, nowUs);
     if (!this.#activations.waiting && nowUs < this.#sleepUntilUs) this.counters.spuriousWakes++;
+  }
+
+  #tellWake(observer: MachineObserver, nowUs: number): void {
+    const port = this.#activations.pendingPort();
+    observer.wakes(nowUs, port === 0 ? -1 : port, port === 0 ? PORT_INTERDOMAIN : this.#activations.kindOf(port));
   }
 
   /** SCHEDOP_block has no timeout of its own: the one-shot timer's VIRQ ends it. */

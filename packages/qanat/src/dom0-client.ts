@@ -1,3 +1,4 @@
+import type { TraceMessage } from '@qanat/flowlog';
 import type { PcapngOptions } from '@qanat/link';
 import type { BridgeStats, Dom0Message, Dom0Request } from '@qanat/netback';
 
@@ -20,6 +21,7 @@ export class Dom0Client {
   readonly #onError: (message: string) => void;
   readonly #answers = new Map<number, BridgeStats[] | undefined>();
   readonly #captures = new Map<string, CaptureState>();
+  #onTrace: ((trace: TraceMessage) => void) | undefined;
   #nextId = 1;
 
   /** @param until lets the machine move until something is true. @param onError what Dom0 complains of. */
@@ -48,6 +50,12 @@ export class Dom0Client {
         if (capture !== undefined) capture.end = { packets: said.packets, droppedPackets: said.droppedPackets };
         break;
       }
+      case 'trace':
+        this.#onTrace?.(said.trace);
+        break;
+      case 'trace-end':
+        this.#onTrace = undefined;
+        break;
       case 'netback-error':
         this.#onError(said.message);
         break;
@@ -69,6 +77,17 @@ export class Dom0Client {
   startCapture(bridge: string, onChunk: (chunk: Uint8Array) => void, options?: PcapngOptions): void {
     this.#captures.set(bridge, { onChunk, end: undefined });
     this.#post({ type: 'pcap-start', bridge, ...(options === undefined ? {} : { options }) });
+  }
+
+  startTrace(onTrace: (trace: TraceMessage) => void): void {
+    this.#onTrace = onTrace;
+    this.#post({ type: 'trace-start' });
+  }
+
+  async stopTrace(): Promise<void> {
+    if (this.#onTrace === undefined) return;
+    this.#post({ type: 'trace-stop' });
+    await this.#until(() => this.#onTrace === undefined);
   }
 
   async stopCapture(bridge: string): Promise<CaptureEnd> {

@@ -1,4 +1,5 @@
 import { type Clock, seededRandom, systemRandom } from '@qanat/clock';
+import type { TraceMessage } from '@qanat/flowlog';
 import type { PcapngOptions } from '@qanat/link';
 import type { BridgeStats } from '@qanat/netback';
 import * as dom0 from '@qanat/netback/dom0';
@@ -192,6 +193,16 @@ export class Machine {
   capture(bridge: string, onChunk: (chunk: Uint8Array) => void, options?: PcapngOptions): () => Promise<CaptureEnd> {
     this.#dom0.startCapture(bridge, onChunk, options);
     return () => this.#dom0.stopCapture(bridge);
+  }
+
+  /**
+   * Records what happens to Dom0, from now on: its sleeps, rings, and the queues of its bridges.
+   * @param onTrace gets the pieces in order: for a `SlotReceiver` of @qanat/flowlog.
+   * @returns a way to end it; the last piece comes before its promise resolves.
+   */
+  traceDom0(onTrace: (trace: TraceMessage) => void): () => Promise<void> {
+    this.#dom0.startTrace(onTrace);
+    return () => this.#dom0.stopTrace();
   }
 
   /** Ends all domains and Dom0 at once. No thread, timer or handle is left. Twice is harmless. */

@@ -4,6 +4,7 @@ export { Listener } from './listener.ts';
 export { NetError, type NetErrorCode } from './net-error.ts';
 export type { PingOptions, PingReply } from './ping.ts';
 export { Ping } from './ping.ts';
+export type { FlowFilter, Recording } from './recording.ts';
 export type { Route } from './routes.ts';
 export {
   type ConnectOptions,

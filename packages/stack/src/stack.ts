@@ -1,6 +1,7 @@
 import type { ArpConfig } from '@qanat/arp';
 import type { Memory, Packet, PageAllocator } from '@qanat/bytes';
 import { type Clock, type Random, systemRandom, type TimerQueue } from '@qanat/clock';
+import type { SourceRecorder } from '@qanat/flowlog';
 import {
   contains,
   formatAddress,
@@ -40,6 +41,7 @@ import { Path } from './path.ts';
 import { PathMtuCache } from './path-mtu-cache.ts';
 import { Ping, type PingOptions } from './ping.ts';
 import { Protocols, type ProtocolsHost } from './protocols.ts';
+import { type FlowFilter, Recording } from './recording.ts';
 import { type Route, RoutingTable } from './routes.ts';
 import { UdpSocket, wrap } from './udp-socket.ts';
 
@@ -127,6 +129,7 @@ export class Stack implements ProtocolsHost, TcpNetwork {
   readonly #output: IpOutput;
   readonly #protocols: Protocols;
   readonly #flows = new Set<Flow>();
+  #recording: Recording | undefined;
   /** The newest path for each of some hashes of the remote address. */
   readonly #paths: (Path | undefined)[] = new Array<undefined>(SHARED_PATHS).fill(undefined);
 
@@ -284,6 +287,18 @@ export class Stack implements ProtocolsHost, TcpNetwork {
     );
     const socket = new UdpSocket(core, () => this.tcp.userDone());
     return socket;
+  }
+
+  /**
+   * Records flows, those that are there and those that come, from now on: instead of what recorded them before, one recording
+   * of a stack at a time.
+   * @param source keeps what is recorded, or hands it on. @param filter default all flows.
+   * @throws NetError EINVAL for an impossible address.
+   */
+  record(source: SourceRecorder, filter: FlowFilter = {}): Recording {
+    this.#recording?.stop();
+    this.#recording = new Recording(this.tcp, source, filter);
+    return this.#recording;
   }
 
   /** Opens the asking side of ping to a host. @throws NetError EINVAL, ENETUNREACH. */

@@ -2,10 +2,12 @@
 import type { Kernel } from '@qanat/os';
 import { bootStack } from 'qanat';
 import type { TrafficArgs } from '../protocol.ts';
+import { startTrace } from './trace.ts';
 import { Traffic } from './traffic.ts';
 
 export function main(kernel: Kernel): void {
   const args = kernel.args as TrafficArgs;
+  const traced = { end: (): void => {} };
   const { stack, netfronts } = bootStack(kernel, () => traffic.post({ type: 'ready' }), {
     tcp: args.tcp,
     netfront: args.netfront,
@@ -15,5 +17,6 @@ export function main(kernel: Kernel): void {
       traffic.add(plan, stack.connect({ host: args.serverIp, port: args.port, localPort: plan.localPort }));
     }
   };
-  const traffic = new Traffic(kernel, args, netfronts, connect);
+  if (args.trace) traced.end = startTrace(kernel, stack, args.port);
+  const traffic = new Traffic(kernel, args, netfronts, connect, () => traced.end());
 }

@@ -3,6 +3,7 @@ import type { Kernel } from '@qanat/os';
 import type { Flow } from '@qanat/stack';
 import { bootStack } from 'qanat';
 import type { TrafficArgs } from '../protocol.ts';
+import { startTrace } from './trace.ts';
 import { Traffic } from './traffic.ts';
 
 export function main(kernel: Kernel): void {
@@ -12,7 +13,8 @@ export function main(kernel: Kernel): void {
     if (plan) traffic.add(plan, flow);
     else flow.reset();
   };
-  const { netfronts } = bootStack(
+  const traced = { end: (): void => {} };
+  const { stack, netfronts } = bootStack(
     kernel,
     (stack) => {
       stack.listen({ port: args.port, onFlow });
@@ -20,5 +22,12 @@ export function main(kernel: Kernel): void {
     },
     { tcp: args.tcp, netfront: args.netfront },
   );
-  const traffic = new Traffic(kernel, args, netfronts, () => {});
+  if (args.trace) traced.end = startTrace(kernel, stack, args.port);
+  const traffic = new Traffic(
+    kernel,
+    args,
+    netfronts,
+    () => {},
+    () => traced.end(),
+  );
 }

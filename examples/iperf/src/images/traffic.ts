@@ -25,6 +25,7 @@ export class Traffic implements StreamHost {
   readonly #args: TrafficArgs;
   readonly #netfronts: readonly Netfront[];
   readonly #onGo: () => void;
+  readonly #onEnd: () => void;
   readonly #streams: Stream[] = [];
   readonly #sampler = new Timer(() => this.#sample());
   readonly #liveTimer = new Timer(() => this.#live());
@@ -39,12 +40,14 @@ export class Traffic implements StreamHost {
   /**
    * @param netfronts of the domain, for their counters.
    * @param onGo the other end is ready, too.
+   * @param onEnd all flows are over: before the last message.
    */
-  constructor(kernel: Kernel, args: TrafficArgs, netfronts: readonly Netfront[], onGo: () => void) {
+  constructor(kernel: Kernel, args: TrafficArgs, netfronts: readonly Netfront[], onGo: () => void, onEnd: () => void) {
     this.#kernel = kernel;
     this.#args = args;
     this.#netfronts = netfronts;
     this.#onGo = onGo;
+    this.#onEnd = onEnd;
     this.length = args.length;
     this.verify = args.verify;
     this.pattern = new PatternArea(kernel.memory, kernel.pages, args.seed, Math.max(args.length, CHECK_BYTES));
@@ -173,6 +176,7 @@ export class Traffic implements StreamHost {
       this.#lastSample();
       this.#postFlowLogs();
     }
+    this.#onEnd();
     const offload = offloadCounts(this.#netfronts);
     const ringFullWaits = countRingFull(this.#netfronts);
     this.post({ type: 'end', streams, ringFullWaits, offload, busyShare: this.#busyShare() });

@@ -1,0 +1,43 @@
+import { SlotReceiver, type TraceMessage, TraceWriter } from '@qanat/flowlog';
+import type { Machine } from 'qanat';
+import type { OutputFile } from './output-file.ts';
+
+/** The file of a streamed flow log: everything of all domains, as it comes. */
+export class TraceFile {
+  readonly path: string;
+  readonly #file: OutputFile;
+  readonly #writer: TraceWriter;
+  readonly #receivers = new Map<string, SlotReceiver>();
+  /** Rows that were recorded and found no room on their way. */
+  lost = 0;
+
+  /** @param unixEpochUs Unix time at time 0 of the machine; undefined on virtual time, so that a run repeats to the byte. */
+  constructor(file: OutputFile, machine: Machine, unixEpochUs: number | undefined) {
+    this.path = file.path;
+    this.#file = file;
+    const { resolutionUs } = machine.clock;
+    this.#writer = new TraceWriter((bytes) => file.write(bytes), { clock: { unixEpochUs, resolutionUs } });
+  }
+
+  /** Rows written. */
+  get rows(): number {
+    return this.#writer.rows;
+  }
+
+  /** @param from which domain. */
+  receive(from: string, trace: TraceMessage): void {
+    let receiver = this.#receivers.get(from);
+    if (receiver === undefined) {
+      receiver = new SlotReceiver(this.#writer);
+      this.#receivers.set(from, receiver);
+    }
+    receiver.receive(trace);
+  }
+
+  /** All is there. */
+  end(): void {
+    this.#writer.end();
+    for (const receiver of this.#receivers.values()) this.lost += receiver.lost;
+    this.#file.commit();
+  }
+}
