@@ -16,6 +16,9 @@ const MIB = 1 << 20;
 const PAGE_BYTES = 4096;
 /** TCP's default for both buffers of a flow. */
 const DEFAULT_WINDOW = MIB;
+/** As large as Linux lets a send buffer grow [tcp_wmem], for each of a few flows. */
+const GSO_WINDOW = 4 * MIB;
+const GSO_WINDOW_TOTAL = 16 * MIB;
 /** Rings, their buffers, tables: what a domain needs before its first flow. */
 const DOMAIN_BASE_MIB = 32;
 const DOM0_BASE_MIB = 64;
@@ -37,7 +40,7 @@ export interface MachinePlan {
  * @throws UsageError when the test needs more memory than a machine can have.
  */
 export function planMachine(options: IperfOptions, streams: readonly StreamPlan[], live: boolean): MachinePlan {
-  const window = options.window || DEFAULT_WINDOW;
+  const window = options.window || defaultWindow(options, streams.length);
   // Both buffers of each flow, and half as much again for what comes in pages and powers of two.
   const buffers = streams.length * 2 * window * 1.5;
   const domainMiB = DOMAIN_BASE_MIB + Math.ceil((buffers + PATTERN_PERIOD + options.length) / MIB);
@@ -57,9 +60,15 @@ export function planMachine(options: IperfOptions, streams: readonly StreamPlan[
       seed: options.seed,
       audit: options.audit,
     },
-    server: domain('server', options, streams, domainMiB, false),
-    client: domain('client', options, streams, domainMiB, live),
+    server: domain('server', options, streams, window, domainMiB, false),
+    client: domain('client', options, streams, window, domainMiB, live),
   };
+}
+
+/** With super-segments a few wake-ups' worth of data is more than TCP's default; many flows share it. */
+function defaultWindow(options: IperfOptions, flows: number): number {
+  if (!options.gso) return DEFAULT_WINDOW;
+  return Math.min(Math.max(Math.floor(GSO_WINDOW_TOTAL / flows), DEFAULT_WINDOW), GSO_WINDOW);
 }
 
 /** Packets that may wait in Dom0 at once, in whole pages: those of both ports' queues and those on the links. */
@@ -73,6 +82,7 @@ function domain(
   role: DomainRole,
   options: IperfOptions,
   streams: readonly StreamPlan[],
+  window: number,
   memoryMiB: number,
   live: boolean,
 ): Omit<DomainConfig, 'image'> {
@@ -93,7 +103,7 @@ function domain(
     tcp: {
       congestion: options.congestion,
       noDelay: options.noDelay,
-      ...(options.window > 0 ? { sndBuf: options.window, rcvBuf: options.window } : {}),
+      ...(window !== DEFAULT_WINDOW ? { sndBuf: window, rcvBuf: window } : {}),
       ...(options.mss > 0 ? { mss: options.mss } : {}),
     },
   };

@@ -49,7 +49,12 @@ describe('planMachine', () => {
     expect(args('client').liveUs).toBeGreaterThan(0);
     expect(args('server').liveUs).toBe(0);
     expect(plan('-t 2.5').args('server').durationUs).toBe(2_500_000);
-    expect(plan('').args('server').tcp).toEqual({ congestion: 'cubic', noDelay: false });
+    expect(plan('--no-gso').args('server').tcp).toEqual({ congestion: 'cubic', noDelay: false });
+    // Super-segments want more under way; many flows share it.
+    const buffers = (mib: number) => ({ sndBuf: mib << 20, rcvBuf: mib << 20 });
+    expect(plan('').args('server').tcp).toEqual({ congestion: 'cubic', noDelay: false, ...buffers(4) });
+    expect(plan('-P 8').args('client').tcp).toMatchObject(buffers(2));
+    expect(plan('-P 64').args('client').tcp).toEqual({ congestion: 'cubic', noDelay: false });
     expect(plan('--flow-log x.log').args('server').flowLogRecords).toBeGreaterThan(0);
     expect(plan('--flow-log x.qflow').args('server')).toMatchObject({ flowLogRecords: 0, trace: true });
   });

@@ -21,6 +21,9 @@ import type { PersistentGrants } from './persistent-grants.ts';
 import { COPY_BAD_RECEIVER, COPY_BAD_SENDER, COPY_DONE, type RxWriter, rxSlots } from './rx-writer.ts';
 import type { TxReader } from './tx-reader.ts';
 
+/** Bytes pass 2^31: a counter that first held a fraction stays a double, and need not change its kind on the way. */
+const FRACTION = 0.5;
+
 /** What a port counts. `tx` and `rx` are the frontend's words: what it sent, and what it was given. */
 export interface PortCounters {
   txPackets: number;
@@ -100,10 +103,10 @@ export class Port {
   readonly domid: number;
   readonly counters: PortCounters = {
     txPackets: 0,
-    txBytes: 0,
+    txBytes: FRACTION,
     txErrors: 0,
     rxPackets: 0,
-    rxBytes: 0,
+    rxBytes: FRACTION,
     rxQueued: 0,
     rxErrors: 0,
     queueDrops: 0,
@@ -148,6 +151,8 @@ export class Port {
     },
   ) {
     this.#host = host;
+    this.counters.txBytes = 0;
+    this.counters.rxBytes = 0;
     this.name = options.name;
     this.domid = options.domid;
     this.#vif = (options.domid << 8) | (options.index ?? 0);

@@ -28,6 +28,9 @@ export interface DeviceHost {
   onClose(): void;
 }
 
+/** Bytes pass 2^31: a counter that first held a fraction stays a double, and need not change its kind on the way. */
+const FRACTION = 0.5;
+
 /** Where frames go before the stack has attached. */
 const NOBODY: NetifUp = { receive() {}, receiveDone() {}, transmitReady() {} };
 
@@ -48,7 +51,7 @@ export class NetfrontDevice implements Netif {
   readonly counters: NetfrontCounters = {
     tx: {
       packets: 0,
-      bytes: 0,
+      bytes: FRACTION,
       slots: 0,
       errors: 0,
       dropped: 0,
@@ -59,7 +62,7 @@ export class NetfrontDevice implements Netif {
     },
     rx: {
       packets: 0,
-      bytes: 0,
+      bytes: FRACTION,
       slots: 0,
       errors: 0,
       dropped: 0,
@@ -94,6 +97,8 @@ export class NetfrontDevice implements Netif {
     options: { readonly name: string; readonly mac: Uint8Array; readonly mtu: number },
   ) {
     this.#host = host;
+    this.counters.tx.bytes = 0;
+    this.counters.rx.bytes = 0;
     this.#config = config;
     this.pool = pool;
     this.memory = host.memory;

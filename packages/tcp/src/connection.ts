@@ -107,6 +107,12 @@ function connectionDue(this: Timer): void {
   connection.tcp.connectionTimer(connection);
 }
 
+/**
+ * Counts of bytes pass 2^31. Where a field first held a fraction, V8 keeps a double in it from the start; else the first
+ * overflow would change the layout of every connection, and throw away all code that was compiled for it.
+ */
+const FRACTION = 0.5;
+
 /** Larger windows than this are not cut into equal segments: the rest of one is small against them. */
 const EVEN_WINDOW_BYTES = 32_768;
 
@@ -364,15 +370,15 @@ export class Connection implements WindowState, TimerState, ModelState {
   // --- Figures -------------------------------------------------------------------------------------------------
   /** Rare events that befell it (see `counters`), undefined before the first. */
   counters: Partial<Record<keyof TcpStats, number>> | undefined;
-  bytesAcked = 0;
+  bytesAcked = FRACTION;
   /** What the sender waits for now (CHRONO_*), since when, and what that made so far. */
   chrono = 0;
   chronoSinceUs = 0;
   busyUs = 0;
   rwndLimitedUs = 0;
   sndbufLimitedUs = 0;
-  bytesReceived = 0;
-  bytesSent = 0;
+  bytesReceived = FRACTION;
+  bytesSent = FRACTION;
   bytesRetransmitted = 0;
   segsOut = 0;
   segsIn = 0;
@@ -413,6 +419,9 @@ export class Connection implements WindowState, TimerState, ModelState {
     this.cwnd = config.initialCwnd;
     this.quickAcks = config.quickAcks;
     this.timer = new ConnectionTimer(this);
+    this.bytesAcked = 0;
+    this.bytesReceived = 0;
+    this.bytesSent = 0;
     this.headerSum =
       (localAddress >>> 16) +
       (localAddress & 0xffff) +

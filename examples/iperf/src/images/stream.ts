@@ -36,7 +36,8 @@ export class Stream {
   closed = false;
   cut = false;
   error: string | undefined;
-  bytes = 0;
+  /** Passes 2^31: first a fraction, so that V8 keeps a double there from the start. */
+  bytes = 0.5;
   #sending = false;
   #shut = false;
   #startUs = 0;
@@ -60,6 +61,7 @@ export class Stream {
   constructor(plan: StreamPlan, sender: boolean, flow: Flow, host: StreamHost, onConnect: () => void) {
     this.plan = plan;
     this.sender = sender;
+    this.bytes = 0;
     this.flow = flow;
     this.#host = host;
     flow.onConnect = () => {
