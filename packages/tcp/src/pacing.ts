@@ -44,12 +44,19 @@ function windowRate(c: Connection): number {
   return (gain * Math.max(c.cwnd, c.rtx.packetsOut) * c.mss * 1e6) / srttUs;
 }
 
-/** Takes over the rate that the last acknowledgment led to; Infinity: nothing is held. */
+/** Takes over the rate that the last acknowledgment led to; a round trip that is found to be short ends pacing. */
 export function updatePacing(c: Connection): void {
   const { model, config, rtt } = c;
-  const small = c.maxSndWnd <= UNPACED_SEGMENTS * c.mss;
-  const unpaced = model === undefined && (small || rtt.minRttUs < LEAST_RTT_US);
-  const rate = unpaced ? config.maxPacingBytesPerSecond : pacingRate(c);
+  const byWindow = model === undefined && config.maxPacingBytesPerSecond === Number.POSITIVE_INFINITY;
+  if (byWindow && rtt.minRttUs < LEAST_RTT_US) {
+    c.paced = false;
+    c.paceHeld = false;
+    c.paceWaited = false;
+    c.paceUsPerByte = 0;
+    return;
+  }
+  const small = byWindow && c.maxSndWnd <= UNPACED_SEGMENTS * c.mss;
+  const rate = small ? Number.POSITIVE_INFINITY : pacingRate(c);
   if (rate === Number.POSITIVE_INFINITY) {
     c.paceUsPerByte = 0;
     c.paceQuantumUs = 0;

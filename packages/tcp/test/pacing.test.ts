@@ -90,6 +90,9 @@ describe('pacing', () => {
       p.run(500);
       return mostWithin(p.log.filter(isData).slice(20), 1);
     };
+    const p = new Pair({ delayUs: 900 }).connect();
+    p.transfer(100_000);
+    expect(p.a.c.paced).toBe(false);
     expect(bursts(900, 100 * MSS)).toBeGreaterThan(30 * MSS);
     expect(bursts(1100, 100 * MSS)).toBeLessThan(70 * MSS);
     expect(bursts(25_000, 8 * MSS)).toBeGreaterThan(3 * MSS);
