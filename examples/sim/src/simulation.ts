@@ -191,7 +191,7 @@ export class Simulation {
 
   #audit(): void {
     for (const stack of [this.a, this.b]) {
-      for (const c of stack.tcp.connections) {
+      for (const c of stack.tcp.awakeConnections) {
         const wrong = auditConnection(c);
         if (wrong !== undefined) this.fail('audit', `${stack.name}, ${c.stateName}: ${wrong}`);
       }
@@ -211,7 +211,7 @@ export class Simulation {
     const parts: (number | string)[] = [];
     for (const application of this.applications) parts.push(application.moved, application.over ? 1 : 0);
     for (const stack of [this.a, this.b]) {
-      for (const c of stack.tcp.connections) parts.push(c.state, c.bytesAcked, c.bytesReceived);
+      for (const c of stack.tcp.awakeConnections) parts.push(c.state, c.bytesAcked, c.bytesReceived);
     }
     return parts.join();
   }
@@ -224,7 +224,7 @@ export class Simulation {
   #describe(): string {
     const states: string[] = [];
     for (const stack of [this.a, this.b]) {
-      for (const c of stack.tcp.connections) states.push(`${stack.name} ${describe(c)}`);
+      for (const c of stack.tcp.awakeConnections) states.push(`${stack.name} ${describe(c)}`);
     }
     for (const { name, over, read, written } of this.applications) {
       if (!over) states.push(`${name} waits, has read ${read} and written ${written}`);

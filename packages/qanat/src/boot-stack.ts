@@ -53,7 +53,7 @@ export function bootStack(kernel: Kernel, onReady: (stack: Stack) => void, optio
 }
 
 function auditStack(stack: Stack): string | undefined {
-  for (const connection of stack.tcp.connections) {
+  for (const connection of stack.tcp.awakeConnections) {
     const fault = auditConnection(connection);
     if (fault !== undefined) return fault;
   }

@@ -69,15 +69,26 @@ export class Flow {
   onClose: ((error?: NetError) => void) | undefined;
 
   readonly #tcp: Tcp;
-  readonly #connection: Connection;
+  /** The connection, or the slot in which it sleeps. */
+  #at: Connection | number;
   #recorder: FlowRecorder | undefined;
 
   /** @internal Flows are made by `Stack.connect` and by listeners. @param live the set of flows that it leaves at its end. */
   constructor(tcp: Tcp, connection: Connection, live: Set<Flow>) {
     this.#tcp = tcp;
-    this.#connection = connection;
+    this.#at = connection;
     connection.user = new FlowUser(this, live);
     live.add(this);
+  }
+
+  get #connection(): Connection {
+    const at = this.#at;
+    return typeof at === 'number' ? this.#tcp.wake(at) : at;
+  }
+
+  /** @internal The connection fell asleep, or woke. */
+  moveTo(at: Connection | number): void {
+    this.#at = at;
   }
 
   get local(): Endpoint {
@@ -89,7 +100,7 @@ export class Flow {
   }
 
   get state(): TcpState {
-    return this.#connection.stateName;
+    return typeof this.#at === 'number' ? 'ESTABLISHED' : this.#at.stateName;
   }
 
   /** A snapshot with the field names of Linux's tcp_info. */
@@ -140,7 +151,7 @@ export class Flow {
 
   /** Bytes written and not acknowledged. */
   get unacknowledged(): number {
-    return this.#connection.snd.bytes;
+    return typeof this.#at === 'number' ? 0 : this.#at.snd.bytes;
   }
 
   #written(taken: number): number {
@@ -161,7 +172,7 @@ export class Flow {
 
   /** Bytes that can be read now. */
   get readable(): number {
-    return this.#connection.rcv.readable;
+    return typeof this.#at === 'number' ? 0 : this.#at.rcv.readable;
   }
 
   /** Whether the peer's FIN has come and everything before it was read. */
@@ -195,7 +206,7 @@ export class Flow {
 
   /** Contiguous readable bytes at `peekAddr`; after `consume` of them there may be more at another place. */
   get peekBytes(): number {
-    return this.#connection.rcv.peekBytes;
+    return typeof this.#at === 'number' ? 0 : this.#at.rcv.peekBytes;
   }
 
   /** Marks `bytes` as read without copying them. @throws RangeError when that many are not readable. */
@@ -312,6 +323,14 @@ class FlowUser implements ConnectionUser {
 
   onTrouble(code: TcpErrorCode): void {
     this.#flow.onTrouble?.(this.#flow.toError('connect', code));
+  }
+
+  onSleep(slot: number): void {
+    this.#flow.moveTo(slot);
+  }
+
+  onWake(c: Connection): void {
+    this.#flow.moveTo(c);
   }
 
   onClose(code: TcpErrorCode | undefined): void {

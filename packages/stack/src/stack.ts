@@ -21,6 +21,7 @@ import type { Netif } from '@qanat/link';
 import {
   type Connection,
   type FastOpenKey,
+  type SleepOptions,
   SS_HEADER,
   SYN_RECEIVED,
   Tcp,
@@ -59,6 +60,8 @@ export interface StackOptions {
   readonly tcp?: Partial<TcpConfig>;
   /** Key of the Fast Open cookies that listeners give out; default random. */
   readonly fastOpenKey?: FastOpenKey;
+  /** When idle connections are stored away to save memory. Nothing else tells of it. */
+  readonly sleep?: SleepOptions;
   readonly ipv4?: Partial<Ipv4Config>;
   readonly arp?: Partial<ArpConfig>;
 }
@@ -146,9 +149,17 @@ export class Stack implements ProtocolsHost, TcpNetwork {
     this.#ttl = ipv4.ttl;
     this.identification = new Identification(this.random, ipv4.idCounters);
     const { pages, timers, random } = this;
-    const { clock, fastOpenKey } = options;
+    const { clock, fastOpenKey, sleep } = options;
     const key = fastOpenKey === undefined ? {} : { fastOpenKey };
-    this.tcp = new Tcp({ network: this, pages, clock, timers, random, ...key });
+    this.tcp = new Tcp({
+      network: this,
+      pages,
+      clock,
+      timers,
+      random,
+      ...key,
+      ...(sleep === undefined ? {} : { sleep }),
+    });
     this.#output = new IpOutput(this, this.#routes, ipv4.ttl);
     this.#protocols = new Protocols(this, this.#output);
     this.#input = new IpInput(this, this.#protocols, ipv4);

@@ -20,6 +20,8 @@ export interface CongestionState {
 /** A congestion control algorithm. Distinct events have distinct calls. */
 export interface CongestionControl {
   readonly name: CongestionName;
+  /** False while it knows nothing but what `start` told: a fresh one can take its place. Left out: it always knows more. */
+  readonly used?: boolean;
   /** The connection is established. */
   start(s: CongestionState, nowUs: number): void;
   /**

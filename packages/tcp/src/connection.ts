@@ -15,7 +15,7 @@ import { ReceiveQueue } from './receive-queue.ts';
 import { RetransmitQueue } from './retransmit-queue.ts';
 import { RttEstimator } from './rtt.ts';
 import { SendQueue } from './send-queue.ts';
-import { CA_OPEN, CA_RECOVERY, CLOSED, stateName, type TcpErrorCode, type TcpState } from './state.ts';
+import { CA_OPEN, CA_RECOVERY, CLOSED, stateName, type TcpErrorCode, type TcpState, TIME_WAIT } from './state.ts';
 import type { TcpStats } from './stats.ts';
 import { TIMER_PERSIST, TIMER_RETRANSMIT } from './timer-modes.ts';
 
@@ -37,6 +37,13 @@ export interface ConnectionUser {
   onTrouble?(code: TcpErrorCode): void;
   /** The connection is over; `error` is undefined after an orderly close. The last call. */
   onClose(error: TcpErrorCode | undefined): void;
+  /**
+   * The connection has been silent for a while, and is stored away: the object is not to be used any more, `slot` stands
+   * for it (see `Tcp.wake`). A user without this method keeps its connection as it is.
+   */
+  onSleep?(slot: number): void;
+  /** It is awake again, in another object. */
+  onWake?(c: Connection): void;
 }
 
 /** Who hands out connections that peers open: a listener. */
@@ -81,6 +88,8 @@ export interface TcpContext {
   blockOnDevice(c: Connection): void;
   /** Takes a closed connection out of the demultiplexer. */
   forget(c: Connection): void;
+  /** Whether a connection whose last state was TIME-WAIT is still in it. */
+  stillWaits(c: Connection): boolean;
   connectionTimer(c: Connection): void;
 }
 
@@ -132,8 +141,9 @@ export class Connection implements WindowState, TimerState, ModelState {
   readonly localPort: number;
   readonly remoteAddress: number;
   readonly remotePort: number;
-  /** Place in the demultiplexer. */
+  /** Place in the table of connections, and which use of it. */
   slot = -1;
+  generation = 0;
   /** The listener it came from, until it is handed to the application. */
   parent: ConnectionParent | undefined;
   user: ConnectionUser | undefined;
@@ -433,6 +443,8 @@ export class Connection implements WindowState, TimerState, ModelState {
   }
 
   get stateName(): TcpState {
+    // Who holds on to it after the end: TIME-WAIT goes on without the object.
+    if (this.state === TIME_WAIT && !this.tcp.stillWaits(this)) this.state = CLOSED;
     return stateName(this.state);
   }
 

@@ -13,6 +13,7 @@ const SEGMENTS_PER_GROWTH_UNKNOWN = 20;
 /** CUBIC, RFC 9438. */
 export class Cubic implements CongestionControl {
   readonly name = 'cubic';
+  used = false;
   #wMax = 0;
   /** Window when the epoch began. */
   #origin = 0;
@@ -37,6 +38,7 @@ export class Cubic implements CongestionControl {
   }
 
   onAck(s: CongestionState, acked: number, rttUs: number, nowUs: number): void {
+    this.used = true;
     if (rttUs > 0 && rttUs < this.#delayMinUs) this.#delayMinUs = rttUs;
     if (s.cwnd < s.ssthresh) {
       acked = slowStart(s, this.#hystart.onAck(s, acked, rttUs));
@@ -46,6 +48,7 @@ export class Cubic implements CongestionControl {
   }
 
   onLoss(s: CongestionState): number {
+    this.used = true;
     this.#epochUs = 0;
     // Fast convergence, RFC 9438 section 4.7: give way to a new flow.
     this.#wMax = s.cwnd < this.#wMax ? (s.cwnd * (1 + BETA)) / 2 : s.cwnd;

@@ -1,63 +1,176 @@
-import type { Connection } from './connection.ts';
+const FIRST_SLOTS = 16;
+const FIRST_BUCKETS = 8;
 
-/** Finds the connection of a segment: a hash of the four addresses, a chain for equal hashes, and the last hit first. */
+/**
+ * Numbers the connections of a host and finds them by their four addresses and ports: a hash with chains, and the last
+ * hit first. It holds no objects, only words in typed arrays. It grows by linear hashing (Litwin 1980): with each
+ * connection that is added at most one chain is split, so there is no pause, however many there are.
+ */
 export class Demux {
-  readonly #chains = new Map<number, Connection[]>();
-  #last: Connection | undefined;
+  #local = new Int32Array(FIRST_SLOTS);
+  #remote = new Int32Array(FIRST_SLOTS);
+  /** Local port, remote port. */
+  #ports = new Int32Array(FIRST_SLOTS);
+  /** The next in the chain, or among the free slots: slot + 1, 0 at the end. */
+  #next = new Int32Array(FIRST_SLOTS);
+  #used = new Uint8Array(FIRST_SLOTS);
+  /** First of each chain: slot + 1, 0 for none. */
+  #buckets = new Int32Array(FIRST_BUCKETS);
+  /** Chains in use; the mask of the round of splits that is under way, and the next chain to be split in it. */
+  #chains = FIRST_BUCKETS;
+  #mask = FIRST_BUCKETS - 1;
+  #split = 0;
+  /** Slots that were ever used, and the first of those that are free again. */
+  #end = 0;
+  #free = 0;
   #size = 0;
+  #last = -1;
 
   get size(): number {
     return this.#size;
   }
 
-  find(local: number, localPort: number, remote: number, remotePort: number): Connection | undefined {
+  /** Slots are numbers below this. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Slots that there is room for: who keeps more for each slot makes as much room. */
+  get capacity(): number {
+    return this.#local.length;
+  }
+
+  isUsed(slot: number): boolean {
+    return slot >= 0 && slot < this.#end && this.#used[slot] === 1;
+  }
+
+  localAddress(slot: number): number {
+    return this.#local[slot]!;
+  }
+
+  remoteAddress(slot: number): number {
+    return this.#remote[slot]!;
+  }
+
+  localPort(slot: number): number {
+    return this.#ports[slot]! >>> 16;
+  }
+
+  remotePort(slot: number): number {
+    return this.#ports[slot]! & 0xffff;
+  }
+
+  /** @returns the slot of a connection, or -1. */
+  find(local: number, localPort: number, remote: number, remotePort: number): number {
+    const ports = (localPort << 16) | remotePort;
     const last = this.#last;
-    if (last !== undefined && matches(last, local, localPort, remote, remotePort)) return last;
-    const chain = this.#chains.get(hash(local, localPort, remote, remotePort));
-    if (chain === undefined) return undefined;
-    for (let i = 0; i < chain.length; i++) {
-      const c = chain[i]!;
-      if (matches(c, local, localPort, remote, remotePort)) {
-        this.#last = c;
-        return c;
+    if (last >= 0 && this.#matches(last, local, remote, ports)) return last;
+    let slot = this.#buckets[this.#chainOf(hash(local, remote, ports))]! - 1;
+    while (slot >= 0) {
+      if (this.#matches(slot, local, remote, ports)) {
+        this.#last = slot;
+        return slot;
       }
+      slot = this.#next[slot]! - 1;
     }
-    return undefined;
+    return -1;
   }
 
-  add(c: Connection): void {
-    const key = hash(c.localAddress, c.localPort, c.remoteAddress, c.remotePort);
-    const chain = this.#chains.get(key);
-    if (chain === undefined) this.#chains.set(key, [c]);
-    else chain.push(c);
-    this.#size++;
+  /** Enters a connection that is not there yet. @returns its slot. */
+  add(local: number, localPort: number, remote: number, remotePort: number): number {
+    let slot = this.#free - 1;
+    if (slot >= 0) {
+      this.#free = this.#next[slot]!;
+    } else {
+      slot = this.#end++;
+      if (slot === this.#local.length) this.#growSlots();
+    }
+    const ports = (localPort << 16) | remotePort;
+    this.#local[slot] = local;
+    this.#remote[slot] = remote;
+    this.#ports[slot] = ports;
+    this.#used[slot] = 1;
+    this.#link(slot, this.#chainOf(hash(local, remote, ports)));
+    if (++this.#size > this.#chains) this.#splitChain();
+    return slot;
   }
 
-  remove(c: Connection): void {
-    if (this.#last === c) this.#last = undefined;
-    const key = hash(c.localAddress, c.localPort, c.remoteAddress, c.remotePort);
-    const chain = this.#chains.get(key);
-    const at = chain === undefined ? -1 : chain.indexOf(c);
-    if (chain === undefined || at < 0) return;
-    if (chain.length === 1) this.#chains.delete(key);
-    else chain.splice(at, 1);
+  /** Takes a connection out; a slot that is not in use stays so. */
+  remove(slot: number): void {
+    if (!this.isUsed(slot)) return;
+    if (this.#last === slot) this.#last = -1;
+    const chain = this.#chainOf(this.#hashOf(slot));
+    let at = this.#buckets[chain]! - 1;
+    if (at === slot) {
+      this.#buckets[chain] = this.#next[slot]!;
+    } else {
+      while (this.#next[at]! - 1 !== slot) at = this.#next[at]! - 1;
+      this.#next[at] = this.#next[slot]!;
+    }
+    this.#used[slot] = 0;
+    this.#next[slot] = this.#free;
+    this.#free = slot + 1;
     this.#size--;
   }
 
-  *[Symbol.iterator](): Generator<Connection> {
-    for (const chain of [...this.#chains.values()]) yield* [...chain];
+  #matches(slot: number, local: number, remote: number, ports: number): boolean {
+    return this.#ports[slot] === ports && this.#remote[slot] === remote && this.#local[slot] === local;
+  }
+
+  #hashOf(slot: number): number {
+    return hash(this.#local[slot]!, this.#remote[slot]!, this.#ports[slot]!);
+  }
+
+  #chainOf(hashed: number): number {
+    const chain = hashed & this.#mask;
+    // Chains before `split` have been split in this round: one more bit tells.
+    return chain < this.#split ? hashed & ((this.#mask << 1) | 1) : chain;
+  }
+
+  #link(slot: number, chain: number): void {
+    this.#next[slot] = this.#buckets[chain]!;
+    this.#buckets[chain] = slot + 1;
+  }
+
+  /** Divides one chain in two. */
+  #splitChain(): void {
+    if (this.#chains === this.#buckets.length) this.#buckets = grown(this.#buckets);
+    const from = this.#split++;
+    let slot = this.#buckets[from]! - 1;
+    this.#buckets[from] = 0;
+    this.#chains++;
+    while (slot >= 0) {
+      const next = this.#next[slot]! - 1;
+      this.#link(slot, this.#chainOf(this.#hashOf(slot)));
+      slot = next;
+    }
+    if (this.#split > this.#mask) {
+      this.#mask = (this.#mask << 1) | 1;
+      this.#split = 0;
+    }
+  }
+
+  #growSlots(): void {
+    this.#local = grown(this.#local);
+    this.#remote = grown(this.#remote);
+    this.#ports = grown(this.#ports);
+    this.#next = grown(this.#next);
+    const used = new Uint8Array(this.#used.length * 2);
+    used.set(this.#used);
+    this.#used = used;
   }
 }
 
-function matches(c: Connection, local: number, localPort: number, remote: number, remotePort: number): boolean {
-  return (
-    c.remotePort === remotePort && c.localPort === localPort && c.remoteAddress === remote && c.localAddress === local
-  );
+/** @returns a copy of twice the length. */
+export function grown(from: Int32Array): Int32Array<ArrayBuffer> {
+  const to = new Int32Array(from.length * 2);
+  to.set(from);
+  return to;
 }
 
-function hash(local: number, localPort: number, remote: number, remotePort: number): number {
-  let h = Math.imul(remote ^ Math.imul(local, 0x27d4eb2d), 0x165667b1) ^ ((localPort << 16) | remotePort);
+function hash(local: number, remote: number, ports: number): number {
+  let h = Math.imul(remote ^ Math.imul(local, 0x27d4eb2d), 0x165667b1) ^ ports;
   h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) | 0;
+  return h ^ (h >>> 16);
 }

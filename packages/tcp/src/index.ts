@@ -9,6 +9,7 @@ export {
 } from './config.ts';
 export type { CongestionControl, CongestionState } from './congestion-control.ts';
 export type { Connection, ConnectionUser } from './connection.ts';
+export type { SleepOptions } from './connection-table.ts';
 export { countersOf, type TcpCounters } from './counters.ts';
 export type { FastOpenKey } from './fast-open-server.ts';
 export { type TcpInfo, tcpInfo } from './info.ts';

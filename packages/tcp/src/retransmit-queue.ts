@@ -44,7 +44,8 @@ export class RetransmitQueue {
   sentUs = NO_TIMES;
   /** Number of its last transmission: orders what was sent in one instant (int32, it wraps). */
   order = NO_WORDS;
-  #transmissions = 0;
+  /** Number of the last transmission of all. */
+  transmissions = 0;
   /**
    * What `rate` noted when it was last sent (draft-ietf-ccwg-bbr-06 section 4.1.2.1.2): the connection's `deliveredUs`
    * and `firstSentUs`, its counts of segments delivered and lost (modulo 2^32), and the flight with it.
@@ -81,7 +82,7 @@ export class RetransmitQueue {
     this.len[at] = len;
     this.flags[at] = flags;
     this.sentUs[at] = nowUs;
-    this.order[at] = this.#transmissions = (this.#transmissions + 1) | 0;
+    this.order[at] = this.transmissions = (this.transmissions + 1) | 0;
   }
 
   /**
@@ -216,7 +217,7 @@ export class RetransmitQueue {
     if (!(flags & SEG_EVER_RETRANS)) this.everRetransmitted++;
     this.flags[index] = flags | SEG_RETRANS | SEG_EVER_RETRANS;
     this.sentUs[index] = nowUs;
-    this.order[index] = this.#transmissions = (this.#transmissions + 1) | 0;
+    this.order[index] = this.transmissions = (this.transmissions + 1) | 0;
   }
 
   /** After a timeout: everything not SACKed is lost, and no retransmission counts as in flight any more. */

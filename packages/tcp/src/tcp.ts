@@ -13,8 +13,8 @@ import {
   EVENT_URGENT,
   EVENT_WRITABLE,
 } from './connection.ts';
+import { ConnectionTable, type SleepOptions } from './connection-table.ts';
 import { sendSyn } from './control-output.ts';
-import { Demux } from './demux.ts';
 import { DestinationCache } from './destination-metrics.ts';
 import { prepareFastOpen } from './fast-open.ts';
 import type { FastOpenKey } from './fast-open-server.ts';
@@ -55,6 +55,8 @@ export interface TcpLayerOptions {
   readonly random: Random;
   /** Key of Fast Open cookies that we give out; hosts that serve one address share it. Default: random. */
   readonly fastOpenKey?: FastOpenKey;
+  /** When idle connections are stored away. */
+  readonly sleep?: SleepOptions;
 }
 
 /**
@@ -84,7 +86,7 @@ export class Tcp implements PassiveContext {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #isn: IsnGenerator;
-  readonly #connections = new Demux();
+  readonly #connections: ConnectionTable;
   readonly #passive: PassiveOpen;
   readonly #segment = new Segment();
   readonly #stamps: StampClock;
@@ -120,6 +122,7 @@ export class Tcp implements PassiveContext {
       new IsnGenerator(options.random.u32(), options.random.u32()),
       () => options.fastOpenKey ?? randomKey(options.random),
     );
+    this.#connections = new ConnectionTable(this, options.sleep);
     this.#portOffset = options.random.u32() & 0xffff;
     this.#readTime();
   }
@@ -146,13 +149,27 @@ export class Tcp implements PassiveContext {
     this.nowMs = Math.floor(nowUs / 1000) | 0;
   }
 
-  /** Every connection, TIME-WAIT included. */
+  /** Every connection. Those that are stored away wake up; of those in TIME-WAIT it shows copies. */
   get connections(): Iterable<Connection> {
     return this.#connections;
   }
 
+  /** Those that are objects now: idle ones and those in TIME-WAIT may be stored away. */
+  get awakeConnections(): Iterable<Connection> {
+    return this.#connections.objects();
+  }
+
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  get awakeCount(): number {
+    return this.#connections.awake;
+  }
+
+  /** @returns the connection that sleeps in a slot (`ConnectionUser.onSleep`), awake. */
+  wake(slot: number): Connection {
+    return this.#connections.wake(slot);
   }
 
   // --- From below ----------------------------------------------------------------------------------------------
@@ -217,11 +234,13 @@ export class Tcp implements PassiveContext {
       }
       if (c.state !== CLOSED && c.state !== SYN_SENT && !c.txBlocked) output(c);
       else if (c.state !== CLOSED) c.rearm();
+      if (c.state === TIME_WAIT && needsLittle(c)) this.#connections.retire(c);
     }
     if (this.#touchedHead === this.#touchedTail) {
       this.#touchedHead = 0;
       this.#touchedTail = 0;
     }
+    this.#connections.considerSleep(this.nowUs);
     if (this.#untold.length > 0 && !this.#tellTimer.armed) this.timers.arm(this.#tellTimer, this.nowUs);
     this.#inBatch = false;
     this.#network.flush();
@@ -284,15 +303,13 @@ export class Tcp implements PassiveContext {
   pathMtuChanged(remote: number): void {
     const nested = this.#inBatch;
     if (!nested) this.beginBatch();
-    for (const c of this.#connections) {
-      if (c.remoteAddress === remote) mtuReduced(c);
-    }
+    for (const c of this.#connections.to(remote)) mtuReduced(c);
     if (!nested) this.endBatch();
   }
 
   /** The connection that an ICMP error quotes, if the sequence number is in flight (RFC 5927 section 4.1). */
   #quoted(local: number, localPort: number, remote: number, remotePort: number, seq: number): Connection | undefined {
-    const c = this.#connections.find(local, localPort, remote, remotePort);
+    const c = this.#connections.findAwake(local, localPort, remote, remotePort);
     if (c === undefined) return undefined;
     const from = c.state === SYN_RECEIVED ? c.iss : c.sndUna;
     return seqGeq(seq, from) && seqLt(seq, c.sndNxt) ? c : undefined;
@@ -318,8 +335,7 @@ export class Tcp implements PassiveContext {
       localPort = this.#ephemeralPort(local, remote, remotePort);
       if (localPort === 0) return 'EADDRNOTAVAIL';
     } else {
-      const old = this.#connections.find(local, localPort, remote, remotePort);
-      if (old !== undefined) return 'EADDRINUSE';
+      if (this.#connections.has(local, localPort, remote, remotePort)) return 'EADDRINUSE';
     }
     if (early !== undefined && early.length > config.sndBuf) return 'EMSGSIZE';
     const c = new Connection(this, config, path, local, localPort, remote, remotePort);
@@ -388,6 +404,7 @@ export class Tcp implements PassiveContext {
       c.orphaned = true;
       finish(c, 'ECONNABORTED');
     }
+    this.#connections.close();
     this.#blocked = [];
     this.#untold = [];
     this.timers.cancel(this.#tellTimer);
@@ -411,6 +428,10 @@ export class Tcp implements PassiveContext {
   forget(c: Connection): void {
     this.#connections.remove(c);
     this.timers.cancel(c.timer);
+  }
+
+  stillWaits(c: Connection): boolean {
+    return this.#connections.stillWaits(c);
   }
 
   connectionTimer(c: Connection): void {
@@ -477,9 +498,7 @@ export class Tcp implements PassiveContext {
     const offset = (this.#isn.hash(local, remote, remotePort) >>> 0) % count;
     for (let i = 0; i < count; i++) {
       const port = EPHEMERAL_FIRST + ((offset + this.#portOffset++) % count);
-      const old = this.#connections.find(local, port, remote, remotePort);
-      if (old === undefined && !this.#passive.isListening(port)) return port;
-      if (old !== undefined && old.state === TIME_WAIT) continue;
+      if (!this.#connections.has(local, port, remote, remotePort) && !this.#passive.isListening(port)) return port;
     }
     return 0;
   }
@@ -491,6 +510,11 @@ function observeTold(c: Connection, events: number): void {
   if (events & EVENT_READABLE && c.rcv.readable > 0) observeWake(c, WAITS_READABLE);
   if (events & EVENT_WRITABLE && c.state !== CLOSED) observeWake(c, WAITS_WRITABLE);
   if (events & EVENT_CLOSE) observeWake(c, WAITS_CLOSE);
+}
+
+/** In TIME-WAIT, with nothing left to be told, read, sent or watched. */
+function needsLittle(c: Connection): boolean {
+  return c.events === 0 && !c.ackNow && !c.touched && c.observer === undefined && c.rcv.readable === 0;
 }
 
 function randomKey(random: Random): FastOpenKey {

@@ -1,62 +1,75 @@
 import { seededRandom } from '@qanat/clock';
 import { describe, expect, it } from 'vitest';
-import type { Connection } from '../src/connection.ts';
 import { Demux } from '../src/demux.ts';
 
-const entry = (localAddress: number, localPort: number, remoteAddress: number, remotePort: number) =>
-  ({ localAddress, localPort, remoteAddress, remotePort, slot: -1 }) as Connection;
+type Key = readonly [local: number, localPort: number, remote: number, remotePort: number];
 
 describe('the demultiplexer', () => {
   it('finds each connection by its four numbers, and none by others', () => {
     const random = seededRandom(1);
     const demux = new Demux();
-    const all: Connection[] = [];
+    const all: { key: Key; slot: number }[] = [];
     for (let i = 0; i < 3000; i++) {
       // Few addresses and ports, as a server sees them: much is alike.
-      const c = entry(1 + (i & 1), 80, 0x0a000000 + (i >> 4), 1024 + (i & 15) * 64 + (random.u32() & 3));
-      if (demux.find(c.localAddress, c.localPort, c.remoteAddress, c.remotePort) !== undefined) continue;
-      demux.add(c);
-      all.push(c);
+      const key: Key = [1 + (i & 1), 80, 0x8a000000 + (i >> 4), 1024 + (i & 15) * 4000 + (random.u32() & 3)];
+      const words: Key = [key[0], key[1], key[2] | 0, key[3]];
+      if (demux.find(...words) >= 0) continue;
+      all.push({ key: words, slot: demux.add(...words) });
     }
     expect(demux.size).toBe(all.length);
-    for (const c of all) {
-      expect(demux.find(c.localAddress, c.localPort, c.remoteAddress, c.remotePort)).toBe(c);
-      expect(demux.find(c.localAddress + 7, c.localPort, c.remoteAddress, c.remotePort)).toBeUndefined();
-      expect(demux.find(c.remoteAddress, c.remotePort, c.localAddress, c.localPort)).toBeUndefined();
+    expect(new Set(all.map(({ slot }) => slot)).size).toBe(all.length);
+    for (const { key, slot } of all) {
+      const [local, localPort, remote, remotePort] = key;
+      expect(demux.find(...key)).toBe(slot);
+      expect(demux.find(local + 7, localPort, remote, remotePort)).toBe(-1);
+      expect(demux.find(remote, remotePort, local, localPort)).toBe(-1);
+      expect([demux.localAddress(slot), demux.localPort(slot)]).toEqual([local, localPort]);
+      expect([demux.remoteAddress(slot), demux.remotePort(slot)]).toEqual([remote, remotePort]);
     }
-    expect(new Set(demux)).toEqual(new Set(all));
-    for (const [i, c] of all.entries()) {
-      if (i % 2 === 0) demux.remove(c);
-    }
-    for (const [i, c] of all.entries()) {
-      const found = demux.find(c.localAddress, c.localPort, c.remoteAddress, c.remotePort);
-      expect(found).toBe(i % 2 === 0 ? undefined : c);
-    }
+    for (const [i, { slot }] of all.entries()) if (i % 2 === 0) demux.remove(slot);
+    for (const [i, { key, slot }] of all.entries()) expect(demux.find(...key)).toBe(i % 2 === 0 ? -1 : slot);
     expect(demux.size).toBe(all.length >> 1);
   });
 
-  it('forgets what is removed twice or was never there', () => {
+  it('forgets the last hit when it is removed, and takes a removal twice', () => {
     const demux = new Demux();
-    const a = entry(1, 2, 3, 4);
-    demux.add(a);
-    demux.remove(entry(1, 2, 3, 5));
-    expect(demux.size).toBe(1);
-    demux.remove(a);
-    demux.remove(a);
+    const slot = demux.add(1, 2, 3, 4);
+    expect(demux.find(1, 2, 3, 4)).toBe(slot);
+    demux.remove(slot);
+    expect(demux.find(1, 2, 3, 4)).toBe(-1);
+    demux.remove(slot);
+    demux.remove(77);
     expect(demux.size).toBe(0);
-    expect(demux.find(1, 2, 3, 4)).toBeUndefined();
+    expect(demux.isUsed(slot)).toBe(false);
+  });
+
+  it('uses the slots of those that are gone again', () => {
+    const demux = new Demux();
+    for (let round = 0; round < 100; round++) {
+      const slots = Array.from({ length: 50 }, (_, i) => demux.add(1, 80, round, i));
+      for (const slot of slots) demux.remove(slot);
+    }
+    expect(demux.end).toBe(50);
+  });
+
+  it('grows chain by chain to a hundred thousand, and stays right all the way', () => {
+    const demux = new Demux();
+    for (let i = 0; i < 100_000; i++) {
+      expect(demux.add(1, 80, 0x0a000000 + (i >> 14), 1024 + (i & 0x3fff))).toBe(i);
+      // One of those that were there before, wherever the split stands now.
+      const j = (Math.imul(i, 7919) % (i + 1)) >>> 0;
+      if (j <= i && demux.find(1, 80, 0x0a000000 + (j >> 14), 1024 + (j & 0x3fff)) !== j) expect.fail(`lost ${j}`);
+    }
+    expect(demux.size).toBe(100_000);
   });
 
   it('is not slower with many connections: a lookup does not walk them', () => {
     const measure = (count: number): number => {
       const demux = new Demux();
-      const all = Array.from({ length: count }, (_, i) => entry(1, 80, 0x0a000000 + (i >> 14), 1024 + (i & 0x3fff)));
-      for (const c of all) demux.add(c);
+      const all = Array.from({ length: count }, (_, i): Key => [1, 80, 0x0a000000 + (i >> 14), 1024 + (i & 0x3fff)]);
+      for (const key of all) demux.add(...key);
       const from = process.hrtime.bigint();
-      for (let i = 0; i < 20_000; i++) {
-        const c = all[(i * 7919) % count]!;
-        demux.find(c.localAddress, c.localPort, c.remoteAddress, c.remotePort);
-      }
+      for (let i = 0; i < 20_000; i++) demux.find(...all[(i * 7919) % count]!);
       return Number(process.hrtime.bigint() - from);
     };
     measure(100);

@@ -606,7 +606,7 @@ export class Harness implements TcpNetwork {
 
   /** Runs the audit over every connection. */
   audit(): void {
-    for (const c of this.tcp.connections) {
+    for (const c of this.tcp.awakeConnections) {
       const wrong = auditConnection(c);
       if (wrong !== undefined) throw new Error(`audit of ${c.stateName} on port ${c.localPort}: ${wrong}`);
     }

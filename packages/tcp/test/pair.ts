@@ -232,7 +232,7 @@ export class Pair {
 
   audit(): void {
     for (const end of [this.a, this.b]) {
-      for (const c of end.tcp.connections) {
+      for (const c of end.tcp.awakeConnections) {
         const wrong = auditConnection(c);
         if (wrong !== undefined) throw new Error(`audit of ${end === this.a ? 'a' : 'b'}, ${c.stateName}: ${wrong}`);
       }
