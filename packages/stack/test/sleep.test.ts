@@ -99,6 +99,7 @@ describe('a flow that sleeps', () => {
     ['keepalive', 3, { delayUs: 100 }, { keepAlive: true, keepAliveIdleUs: 400_000, keepAliveIntervalUs: 100_000 }],
     ['newreno without timestamps', 4, { delayUs: 1000, lossRate: 0.01 }, { congestion: 'newreno', timestamps: false }],
     ['a bottleneck', 5, { delayUs: 1000, rateBitsPerSecond: 5e6, queuePackets: 12 }, { ecn: 'on' }],
+    ['accurate ECN', 6, { delayUs: 500, lossRate: 0.01 }, { ecn: 'on', accurateEcn: true }],
   ] as const)('sends the frames of one that never does, at the same times: %s', (_name, seed, impair, tcp) => {
     const sleeping = chat(AT_ONCE, seed, impair, tcp);
     const waking = chat(NEVER_SLEEP, seed, impair, tcp);

@@ -55,8 +55,9 @@ export class ConnectionTable {
   readonly #deadlines = new DeadlineHeap();
   readonly #deadlineTimer = new Timer((nowUs) => this.#deadlinesCome(nowUs));
   readonly #sleepTimer = new Timer((nowUs) => this.#putToSleep(nowUs));
-  /** Where the look for the silent goes on, and whether it has met any that will sleep later. */
+  /** Where the look for the silent goes on, slots left of this round, and whether it has met any that will sleep later. */
   #hand = 0;
+  #left = 0;
   #laterSleepers = false;
 
   constructor(tcp: TcpContext, options: SleepOptions = {}) {
@@ -276,25 +277,27 @@ export class ConnectionTable {
   /** Looks at some slots; puts those to sleep that have been silent. */
   #putToSleep(nowUs: number): void {
     const { end } = this.#demux;
-    let looks = Math.min(end, LOOKS_PER_TURN);
+    if (this.#left === 0) {
+      this.#left = end;
+      this.#laterSleepers = false;
+    }
+    let looks = LOOKS_PER_TURN;
     let sleeps = SLEEPS_PER_TURN;
-    let round = false;
-    while (looks-- > 0 && sleeps > 0 && this.#awakeCount > this.#mostAwake) {
-      if (this.#hand >= end) {
-        this.#hand = 0;
-        round = true;
-        break;
-      }
+    while (this.#left > 0 && looks-- > 0 && sleeps > 0 && this.#awakeCount > this.#mostAwake) {
+      this.#left--;
+      if (this.#hand >= end) this.#hand = 0;
       const c = this.#awake[this.#hand++];
       if (c?.user?.onSleep === undefined) continue;
       if (Math.max(c.lastSentUs, c.lastReceivedUs) + this.#sleepAfterUs > nowUs) this.#laterSleepers = true;
       else if (isQuiet(c) && this.#sleep(c)) sleeps--;
     }
-    if (this.#awakeCount <= this.#mostAwake) return;
-    // Round and none that will sleep: the next batch asks again.
-    if (round && !this.#laterSleepers) return;
-    if (round) this.#laterSleepers = false;
-    this.#tcp.timers.arm(this.#sleepTimer, nowUs + (round ? this.#sleepAfterUs : TURN_US));
+    if (this.#awakeCount <= this.#mostAwake) {
+      this.#left = 0;
+      return;
+    }
+    if (this.#left > 0) this.#tcp.timers.arm(this.#sleepTimer, nowUs + TURN_US);
+    // A round in which none was met that will sleep: the next batch asks again.
+    else if (this.#laterSleepers) this.#tcp.timers.arm(this.#sleepTimer, nowUs + this.#sleepAfterUs);
   }
 
   #sleep(c: Connection): boolean {

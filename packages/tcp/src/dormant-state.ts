@@ -56,6 +56,9 @@ const APART = new Set(
   ).split(' '),
 );
 
+/** Objects that know nothing of the connection they belong to: kept as they are. */
+const KEPT_OBJECTS = new Set(['accurateEcn']);
+
 /** Fields that TIME-WAIT needs (RFC 9293 section 3.10.7.4, RFC 7323, RFC 6191): where the two ends are, and the window. */
 const WAIT_INTS = fields(0, 'sndNxt rcvNxt rcvAdv tsRecent tsOffset rcvGrown rcvClamp rcvMss rcvWndShift');
 const WAIT_DOUBLES = fields(0, 'tsRecentUs challengeAtUs lifeAtUs');
@@ -120,7 +123,7 @@ export class DormantState {
       for (const name of this.#others[part]!) {
         const value = is[name];
         if (value === was[name]) continue;
-        if (typeof value === 'object' || typeof value === 'function') return false;
+        if ((typeof value === 'object' && !KEPT_OBJECTS.has(name)) || typeof value === 'function') return false;
         others.push([part, name, value]);
       }
     }

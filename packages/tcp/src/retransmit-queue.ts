@@ -93,7 +93,7 @@ export class RetransmitQueue {
     while (this.tail + count > this.#capacity) this.#makeRoom();
     let at = this.tail;
     const end = at + count;
-    let order = this.#transmissions;
+    let order = this.transmissions;
     for (; at < end; at++) {
       this.seq[at] = seq;
       this.len[at] = len;
@@ -103,7 +103,7 @@ export class RetransmitQueue {
       this.order[at] = order;
       seq = (seq + len) | 0;
     }
-    this.#transmissions = order;
+    this.transmissions = order;
     this.len[end - 1] = lastLen;
     this.flags[end - 1] = lastFlags;
     this.tail = end;

@@ -514,7 +514,8 @@ function observeTold(c: Connection, events: number): void {
 
 /** In TIME-WAIT, with nothing left to be told, read, sent or watched. */
 function needsLittle(c: Connection): boolean {
-  return c.events === 0 && !c.ackNow && !c.touched && c.observer === undefined && c.rcv.readable === 0;
+  const told = c.events === 0 && !c.ackNow && !c.touched;
+  return told && c.observer === undefined && c.accurateEcn === undefined && c.rcv.readable === 0;
 }
 
 function randomKey(random: Random): FastOpenKey {
