@@ -67,7 +67,8 @@ export function planMachine(options: IperfOptions, streams: readonly StreamPlan[
 
 /** With super-segments a few wake-ups' worth of data is more than TCP's default; many flows share it. */
 function defaultWindow(options: IperfOptions, flows: number): number {
-  if (!options.gso) return DEFAULT_WINDOW;
+  // Links that are impaired carry segments, and what fills their queues is not to be multiplied.
+  if (!options.gso || isImpaired(options)) return DEFAULT_WINDOW;
   return Math.min(Math.max(Math.floor(GSO_WINDOW_TOTAL / flows), DEFAULT_WINDOW), GSO_WINDOW);
 }
 
@@ -111,16 +112,15 @@ function domain(
 }
 
 function vif(role: DomainRole, options: IperfOptions): VifConfig {
-  const { mtu, txqueuelen, delayUs, loss, machine, seed } = options;
-  const rate = options.rate > 0 || machine !== 'virtual' ? options.rate : VIRTUAL_RATE;
-  const impaired = delayUs > 0 || loss > 0 || rate > 0;
+  const { mtu, txqueuelen, delayUs, loss, seed } = options;
+  const rate = rateOf(options);
   const ip = `${role === 'server' ? options.serverIp : options.clientIp}/${PREFIX_BITS}`;
   return {
     bridge: BRIDGE,
     ip,
     mtu,
     txqueuelen,
-    ...(impaired
+    ...(isImpaired(options)
       ? {
           impair: {
             seed: seed * 2 + (role === 'server' ? 0 : 1),
@@ -131,4 +131,12 @@ function vif(role: DomainRole, options: IperfOptions): VifConfig {
         }
       : {}),
   };
+}
+
+function isImpaired(options: IperfOptions): boolean {
+  return options.delayUs > 0 || options.loss > 0 || rateOf(options) > 0;
+}
+
+function rateOf({ rate, machine }: IperfOptions): number {
+  return rate > 0 || machine !== 'virtual' ? rate : VIRTUAL_RATE;
 }
