@@ -1,6 +1,7 @@
 import { foldSum } from '@qanat/bytes';
 import type { Connection } from './connection.ts';
 import { noteAnswer } from './delayed-ack.ts';
+import { observePlain } from './observe.ts';
 import { TIMESTAMPS_BYTES, TIMESTAMPS_PROLOGUE } from './options.ts';
 import { rateSent } from './rate.ts';
 import { acknowledged, timestampNow } from './segment-output.ts';
@@ -68,6 +69,7 @@ export function sendBurst(c: Connection, most: number): number {
     rtx.push(seq, mss, 0, nowUs);
     rateSent(c, rtx.tail - 1);
     c.sndNxt = (seq + mss) | 0;
+    if (c.observer !== undefined) observePlain(c, seq, flagsWindow, mss, tsVal);
   }
   if (sent > 0) {
     acknowledged(c);
@@ -85,7 +87,7 @@ export function sendBurst(c: Connection, most: number): number {
 /** Whether segments need nothing but header, timestamps and data. */
 function isPlain(c: Connection): boolean {
   return (
-    c.observer === undefined &&
+    !c.longWay &&
     !c.paced &&
     c.eorCount === 0 &&
     !c.ecnOk &&

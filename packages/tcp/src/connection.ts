@@ -148,6 +148,8 @@ export class Connection implements WindowState, TimerState, ModelState {
   parent: ConnectionParent | undefined;
   user: ConnectionUser | undefined;
   observer: TcpObserver | undefined;
+  /** Takes none of the short ways (bursts, header prediction): so tests compare them with the long one. */
+  longWay = false;
 
   state = CLOSED;
   /** Opened by LISTEN, not by connect (MUST-11). */

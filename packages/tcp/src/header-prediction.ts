@@ -19,6 +19,7 @@ export function takesPredicted(c: Connection, segment: Segment, packet: Packet):
   const { bytes, options } = segment;
   if (
     c.state !== ESTABLISHED ||
+    c.longWay ||
     (segment.flags & ~PSH) !== ACK ||
     segment.seq !== c.rcvNxt ||
     segment.ack !== c.sndUna ||
