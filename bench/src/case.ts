@@ -49,6 +49,8 @@ export interface BenchCase {
   /** Rounds and seconds of a run, where the usual ones do not fit. */
   readonly runs?: number;
   readonly seconds?: number;
+  /** Seconds at the start of each run that do not count: a domain is an isolate of its own, and compiles for itself. */
+  readonly warmUpSeconds?: number;
   /** Whether `pnpm bench` without a name runs it, shortened. */
   readonly inQuickSet: boolean;
 }

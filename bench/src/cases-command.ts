@@ -61,7 +61,8 @@ export function addCases(command: Command, all: readonly BenchCase[], output: Ca
       const results: CaseResult[] = [];
       for (const bench of chosen) {
         const seconds = options.seconds ?? (quick ? QUICK.seconds : (bench.seconds ?? SECONDS));
-        const span = { seconds, warmUpSeconds: quick ? QUICK.warmUpSeconds : WARM_UP_SECONDS, quick };
+        const warmUpSeconds = quick ? QUICK.warmUpSeconds : (bench.warmUpSeconds ?? WARM_UP_SECONDS);
+        const span = { seconds, warmUpSeconds, quick };
         const result = await runCase(
           bench,
           options.runs ?? (quick ? QUICK.runs : (bench.runs ?? RUNS)),

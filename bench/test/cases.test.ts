@@ -152,11 +152,11 @@ describe('the command', () => {
   });
 
   it('takes the rounds and the seconds of the case unless it is told others', async () => {
-    const { bench } = fake({ runs: 3, seconds: 7 });
+    const { bench } = fake({ runs: 3, seconds: 7, warmUpSeconds: 2 });
     const [result] = JSON.parse((await run(['fake', '--json'], [bench])).join('\n')) as CaseResult[];
-    expect(result).toMatchObject({ runs: 3, seconds: 7 });
+    expect(result).toMatchObject({ runs: 3, seconds: 7, warmUpSeconds: 2 });
     const [quick] = JSON.parse((await run(['fake', '--json', '--quick'], [bench])).join('\n')) as CaseResult[];
-    expect(quick).toMatchObject({ runs: 1, seconds: 1, quick: true });
+    expect(quick).toMatchObject({ runs: 1, seconds: 1, warmUpSeconds: 0.7, quick: true });
   });
 
   it.each([
