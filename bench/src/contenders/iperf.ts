@@ -92,15 +92,18 @@ export function iperf(name: string, offloads: 'on' | 'off', args: readonly strin
   };
 }
 
-/** The same with the sender's flow logged; the text that is made of the log afterwards goes nowhere. */
-export function iperfLogged(name: string, offloads: 'on' | 'off'): Contender {
+/**
+ * The same with flow logs, which go nowhere. @param kind `log`: the sender's flow in a ring of memory, made to text at the
+ * end; `qflow`: written while it runs.
+ */
+export function iperfLogged(name: string, offloads: 'on' | 'off', kind: 'log' | 'qflow'): Contender {
   return {
     name,
     run: async (span) => {
       const directory = mkdtempSync(join(tmpdir(), 'qanat-bench-'));
       const remove = onCleanup(() => rmSync(directory, { recursive: true }));
       try {
-        const path = join(directory, 'nowhere.log');
+        const path = join(directory, `nowhere.${kind}`);
         symlinkSync('/dev/null', path);
         return await iperf(name, offloads, ['--flow-log', path]).run(span);
       } finally {
