@@ -1,3 +1,4 @@
+import { isReceived } from '../segment-info.ts';
 import type { FlowTrace, Trace } from '../trace.ts';
 
 /** What a writer may be told. */
@@ -16,7 +17,7 @@ export interface Format {
   readonly title: string;
   /** Of file names, with the dot. */
   readonly extensions: readonly string[];
-  /** Whether a file holds one flow only: then a writer takes the first of `flowsToWrite`. */
+  /** Whether a file holds one flow only: then a writer takes `busiestFlow`. */
   readonly singleFlow: boolean;
   /** Damage goes to `problems`; never throws. */
   readonly read?: (bytes: Uint8Array) => Trace;
@@ -24,16 +25,28 @@ export interface Format {
   readonly write?: (trace: Trace, sink: (piece: Uint8Array) => void, options?: WriteOptions) => void;
 }
 
-/** @returns the flows of `options`, all when it names none; for a format of one flow the one with most rows first. */
+/** @returns the flows of `options`, all when it names none. */
 export function flowsToWrite(trace: Trace, options: WriteOptions = {}): readonly FlowTrace[] {
   const { flows } = options;
   return flows === undefined ? trace.flows : trace.flows.filter((flow) => flows.includes(flow.id));
 }
 
-/** @returns the flow with the most rows, for formats that hold one; undefined when there is none. */
+/** @returns the flow that sent most, else has most rows, for formats that hold one; undefined when there is none. */
 export function busiestFlow(flows: readonly FlowTrace[]): FlowTrace | undefined {
-  const rows = (flow: FlowTrace) => flow.segments.rows + flow.windows.rows;
   let best: FlowTrace | undefined;
-  for (const flow of flows) if (best === undefined || rows(flow) > rows(best)) best = flow;
+  let most = [-1, -1];
+  for (const flow of flows) {
+    const [sent, rows] = [sentBytes(flow), flow.segments.rows + flow.windows.rows];
+    if (sent < most[0]! || (sent === most[0] && rows <= most[1]!)) continue;
+    best = flow;
+    most = [sent, rows];
+  }
   return best;
+}
+
+/** @returns payload bytes of all segments that this end sent, those sent again included. */
+export function sentBytes({ segments }: FlowTrace): number {
+  let sum = 0;
+  for (let row = 0; row < segments.rows; row++) if (!isReceived(segments.info[row]!)) sum += segments.bytes[row]!;
+  return sum;
 }

@@ -6,7 +6,7 @@
 import { isReceived } from '../segment-info.ts';
 import { areTwoEnds, type CapturedFrames, type FlowTrace, type Trace } from '../trace.ts';
 import { ByteWriter } from './byte-writer.ts';
-import { flowsToWrite, type WriteOptions } from './format.ts';
+import { flowsToWrite, sentBytes, type WriteOptions } from './format.ts';
 import { MAX_HEADER_BYTES, PacketBytes } from './packet-bytes.ts';
 import { ROW_EVENT, ROW_SEGMENT, ROW_WINDOW, RowMerge } from './row-merge.ts';
 import { SegmentComments } from './segment-comments.ts';
@@ -68,12 +68,6 @@ function overlap(a: FlowTrace, b: FlowTrace): boolean {
   if (a.segments.rows === 0 || b.segments.rows === 0) return true;
   const last = ({ segments }: FlowTrace) => segments.timeUs[segments.rows - 1]!;
   return a.segments.timeUs[0]! <= last(b) && b.segments.timeUs[0]! <= last(a);
-}
-
-function sentBytes({ segments }: FlowTrace): number {
-  let sum = 0;
-  for (let row = 0; row < segments.rows; row++) if (!isReceived(segments.info[row]!)) sum += segments.bytes[row]!;
-  return sum;
 }
 
 function* segments(out: ByteWriter, trace: Trace, options: WriteOptions): Generator<Uint8Array> {

@@ -1,0 +1,154 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodeTrace, FORMATS, readAny, type Trace } from '@qanat/flowlog';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../src/index.ts';
+import { bothEnds, transfer } from './simulated.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'qanat-flow-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const path = (name: string) => join(folder, name);
+
+async function qanatFlow(...args: string[]): Promise<{ code: number; out: string; error: string }> {
+  const said = { out: '', error: '' };
+  const code = await main(args, {
+    out: (text) => (said.out += text),
+    error: (text) => (said.error += text),
+    progress: false,
+  });
+  return { code, ...said };
+}
+
+let trace: Trace;
+beforeAll(() => {
+  trace = bothEnds(transfer({ seed: 7, bytes: 300_000, delayUs: 5000, lossRate: [0.03, 0] }));
+  writeFileSync(path('run.qflow'), encodeTrace(trace));
+});
+
+describe('qanat-flow convert', () => {
+  it('writes every format by the name of the file, and reads back those that can be read', async () => {
+    for (const { name, extensions, read, write } of FORMATS) {
+      if (write === undefined) continue;
+      for (const extension of extensions) {
+        const file = path(`out${extension}`);
+        expect(await qanatFlow('convert', path('run.qflow'), file)).toMatchObject({ code: 0, out: '' });
+        expect([name, readFileSync(file).length > 1000]).toEqual([name, true]);
+        if (read !== undefined) expect(readAny(readFileSync(file)).problems).toEqual([]);
+      }
+    }
+    expect(readAny(readFileSync(path('out.jsonl')))).toEqual(trace);
+  });
+
+  it('goes from format to format without losing what both hold', async () => {
+    await qanatFlow('convert', path('run.qflow'), path('a.jsonl'));
+    await qanatFlow('convert', path('a.jsonl'), path('b.qflow'));
+    expect(readAny(readFileSync(path('b.qflow')))).toEqual(trace);
+    await qanatFlow('convert', path('run.qflow'), path('a.pcapng'));
+    await qanatFlow('convert', path('a.pcapng'), path('b.log'));
+    await qanatFlow('convert', path('run.qflow'), path('a.log'));
+    const segments = (name: string) => readFileSync(path(name), 'utf8').match(/Kind=SEG, details=.*/g);
+    expect(segments('b.log')).toEqual(segments('a.log'));
+  });
+
+  it('writes the chosen flows, and says which it leaves out when nobody chose', async () => {
+    const [sender, receiver] = trace.flows.map((flow) => flow.id) as [number, number];
+    const single = await qanatFlow('convert', path('run.qflow'), path('x.log'));
+    expect(single.error).toMatch(/^qanat-flow: 2013 holds one flow: flow \d+ of 2; --flow chooses another\n$/);
+    const ends = await qanatFlow('convert', path('run.qflow'), path('x.pcapng'));
+    expect(ends.error).toMatch(new RegExp(`flow ${receiver} is the other end of a connection and left out`));
+    await qanatFlow('convert', path('run.qflow'), path('one.qflow'), '--flow', String(sender));
+    expect(readAny(readFileSync(path('one.qflow'))).flows.map((flow) => flow.id)).toEqual([sender]);
+    const both = await qanatFlow('convert', path('run.qflow'), path('x.pcapng'), '--flow', `${sender},${receiver}`);
+    expect(both).toEqual({ code: 0, out: '', error: '' });
+  });
+
+  it('takes formats by name, whatever the files are called', async () => {
+    writeFileSync(path('log'), readFileSync(path('run.qflow')));
+    expect(await qanatFlow('convert', path('log'), path('lines'), '--to', 'jsonl')).toMatchObject({ code: 0 });
+    expect(await qanatFlow('convert', path('lines'), path('again'), '--from', 'jsonl', '--to', 'qflow')).toMatchObject({
+      code: 0,
+    });
+    expect(readFileSync(path('again'))).toEqual(readFileSync(path('run.qflow')));
+    const few = await qanatFlow('convert', path('run.qflow'), path('x.ss'), '--interval', '0.05');
+    expect(few.code).toBe(0);
+    expect(readFileSync(path('x.ss'), 'utf8').match(/^ESTAB/gm)!.length).toBeLessThan(100);
+  });
+
+  it('tells the problems of a torn file, and converts what was whole', async () => {
+    writeFileSync(path('torn.qflow'), readFileSync(path('run.qflow')).subarray(0, -100));
+    const { code, error } = await qanatFlow('convert', path('torn.qflow'), path('torn.jsonl'));
+    expect(code).toBe(0);
+    expect(error).toMatch(/torn\.qflow: /);
+  });
+
+  it('says what cannot be done in one line and with exit code 2, and leaves no file behind', async () => {
+    mkdirSync(path('sub'), { recursive: true });
+    writeFileSync(path('empty.qflow'), '');
+    writeFileSync(path('noise.bin'), 'noise');
+    const before = readdirSync(folder);
+    const run = path('run.qflow');
+    const cases: readonly (readonly [string[], RegExp])[] = [
+      [['convert', run], /missing required argument 'out'/],
+      [['convert', path('none.qflow'), path('y.log')], /none\.qflow cannot be read: there is no such file/],
+      [['convert', path('sub'), path('y.log')], /sub is a directory/],
+      [['convert', path('empty.qflow'), path('y.log')], /empty\.qflow is empty/],
+      [['convert', path('noise.bin'), path('y.log')], /noise\.bin is of no known format: give --from/],
+      [['convert', run, path('y.xyz')], /y\.xyz: its name says no format/],
+      [['convert', run, path('y.log'), '--to', 'xyz'], /'xyz' is no format: there are qflow, 2013/],
+      [['convert', run, path('y.pcap')], /pcap \(packet capture\) is only read/],
+      [['convert', path('noise.bin'), path('y.log'), '--from', 'csv'], /csv .* is only written/],
+      [['convert', run, path('none/y.log')], /y\.log cannot be written: the directory .* does not exist/],
+      [['convert', run, path('sub'), '--to', '2013'], /sub is a directory/],
+      [['convert', run, path('y.log'), '--flow', '12345'], /has no flow 12345: it has \d+, \d+/],
+      [['convert', run, path('y.log'), '--flow', 'x'], /give numbers of flows/],
+      [['convert', run, path('y.ss'), '--interval', '-1'], /give seconds/],
+      [['info', path('none')], /none cannot be read/],
+      [['nothing'], /unknown command 'nothing'/],
+      [[], /give a command/],
+    ];
+    for (const [args, message] of cases) {
+      const { code, out, error } = await qanatFlow(...args);
+      expect([args, code, out]).toEqual([args, 2, '']);
+      expect(error.replace(/^qanat-flow: 2013 holds one flow.*\n/, '')).toMatch(/^qanat-flow: [^\n]+\n$/);
+      expect(error).toMatch(message);
+    }
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
+  it('writes to what is no regular file, and replaces a file only when it is whole', async () => {
+    expect(await qanatFlow('convert', path('run.qflow'), '/dev/null', '--to', 'jsonl')).toMatchObject({ code: 0 });
+    writeFileSync(path('old.jsonl'), 'old');
+    await qanatFlow('convert', path('run.qflow'), path('old.jsonl'));
+    expect(readFileSync(path('old.jsonl'), 'utf8')).toMatch(/^\{"type":"trace"/);
+    expect(existsSync(path(`old.jsonl.${process.pid}.partial`))).toBe(false);
+  });
+});
+
+describe('qanat-flow info', () => {
+  it('says what a file holds', async () => {
+    const { code, out } = await qanatFlow('info', path('run.qflow'));
+    expect(code).toBe(0);
+    expect(out).toMatch(/run\.qflow: flow log \(columns in chunks\), [\d.]+ kB\n {2}time: \d+\.\d{6} s\n/);
+    expect(out).toMatch(/source 1: client \(host\)/);
+    expect(out).toMatch(/flow \d+: 10\.0\.0\.1:40000 - 10\.0\.0\.2:5001 \(source 1, opened here, cubic, mss \d+\)/);
+    expect(out).toMatch(/sent 3\d\d\.\d kB in \d+ segments, sent again: .*fast/);
+    expect(out).not.toMatch(/problem/);
+  });
+
+  it('as JSON, with the problems of a damaged file', async () => {
+    writeFileSync(path('damaged.qflow'), readFileSync(path('run.qflow')).subarray(0, 20_000));
+    const { code, out } = await qanatFlow('info', path('damaged.qflow'), '--json');
+    expect(code).toBe(0);
+    const told = JSON.parse(out) as { format: string; problems: string[]; flows: { rows: { segments: number } }[] };
+    expect([told.format, told.problems.length > 0]).toEqual(['qflow', true]);
+    expect(told.flows[0]).toMatchObject({ localPort: 40_000, mss: trace.flows[0]!.mss });
+  });
+
+  it('counts the packets of a capture that are no TCP', async () => {
+    const { capture } = transfer({ seed: 8, bytes: 20_000, delayUs: 100, lossRate: [0, 0] });
+    writeFileSync(path('link.pcapng'), capture);
+    const { out } = await qanatFlow('info', path('link.pcapng'));
+    expect(out).toMatch(/packets: \d+, of which [1-9]\d* are of no TCP connection over IPv4\n/);
+  });
+});
