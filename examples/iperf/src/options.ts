@@ -28,7 +28,7 @@ export interface IperfOptions {
   readonly window: number;
   /** Largest segment payload, 0 for the path's. */
   readonly mss: number;
-  readonly congestion: 'cubic' | 'newreno';
+  readonly congestion: 'cubic' | 'newreno' | 'bbr';
   readonly noDelay: boolean;
   readonly json: boolean;
   readonly verbose: boolean;
@@ -106,7 +106,7 @@ function createCommand(): Command {
     .option('-l, --length <n[KMG]>', 'bytes of one write', '128K')
     .option('-w, --window <n[KMG]>', 'size of the send and the receive buffer of a flow')
     .option('-M, --set-mss <n>', 'largest segment payload in bytes')
-    .option('-C, --congestion <name>', 'congestion control: cubic or newreno (reno)', 'cubic')
+    .option('-C, --congestion <name>', 'congestion control: cubic, newreno (reno) or bbr', 'cubic')
     .addOption(noDelayOption())
     .option('-J, --json', 'print one JSON document, in the schema of iperf3')
     .option('-V, --verbose', 'print more')
@@ -200,8 +200,7 @@ function check(raw: RawOptions, given: (name: string) => boolean): IperfOptions 
     length: size('-l/--length', raw.length, 1, MAX_LENGTH),
     window: raw.window === undefined ? 0 : size('-w/--window', raw.window, 1024, MAX_WINDOW),
     mss: raw.setMss === undefined ? 0 : integer('-M/--set-mss', raw.setMss, MIN_MSS, maxMss, ` at MTU ${mtu}`),
-    congestion:
-      oneOf('-C/--congestion', raw.congestion, ['cubic', 'newreno', 'reno'] as const) === 'cubic' ? 'cubic' : 'newreno',
+    congestion: congestion(raw.congestion),
     noDelay: raw.nodelay ?? false,
     json: raw.json ?? false,
     verbose: raw.verbose ?? false,
@@ -259,6 +258,11 @@ function oneOf<T extends string>(name: string, text: string, words: readonly T[]
   const word = words.find((candidate) => candidate === text);
   if (word === undefined) throw new UsageError(`${name} '${text}' is unknown: give ${words.join(', ')}`);
   return word;
+}
+
+function congestion(text: string): IperfOptions['congestion'] {
+  const name = oneOf('-C/--congestion', text, ['cubic', 'newreno', 'reno', 'bbr'] as const);
+  return name === 'reno' ? 'newreno' : name;
 }
 
 function flowLogFile(path: string): string {

@@ -56,7 +56,7 @@ export interface TrafficTcp {
   readonly sndBuf?: number;
   readonly rcvBuf?: number;
   readonly mss?: number;
-  readonly congestion: 'cubic' | 'newreno';
+  readonly congestion: 'cubic' | 'newreno' | 'bbr';
   readonly noDelay: boolean;
 }
 

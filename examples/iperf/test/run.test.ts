@@ -157,6 +157,7 @@ describe('a run on virtual time', () => {
     ['jumbo frames', '-n 2M --mtu 9000'],
     ['the largest MTU', '-n 2M --mtu 65521'],
     ['NewReno', '-n 200K -C newreno --loss 1 --delay 1ms'],
+    ['BBR', '-n 200K -C bbr --loss 1 --delay 1ms'],
     ['other addresses and port', '-n 10K --server-ip 10.1.2.3 --client-ip 10.1.2.4 -p 1'],
   ])('verifies with %s', async (_name, line) => {
     const { end, qanat } = await iperfJson(`--machine virtual --verify ${line}`);
