@@ -100,7 +100,7 @@ function domain(
     verify: options.verify,
     flowLogRecords: options.flowLog === undefined || isTrace(options.flowLog) ? 0 : FLOW_LOG_RECORDS,
     trace: options.flowLog !== undefined && isTrace(options.flowLog),
-    netfront: { checksumOffload: options.checksumOffload, gso: options.gso },
+    netfront: { checksumOffload: options.checksumOffload, gso: options.gso, gro: options.gro },
     tcp: {
       congestion: options.congestion,
       noDelay: options.noDelay,

@@ -45,6 +45,8 @@ export interface IperfOptions {
   readonly checksumOffload: boolean;
   /** TCP sends up to 64 KB as one packet. */
   readonly gso: boolean;
+  /** Receivers put segments together before TCP sees them. */
+  readonly gro: boolean;
   readonly verify: boolean;
   readonly audit: boolean;
   readonly flowLog: string | undefined;
@@ -122,6 +124,7 @@ function createCommand(): Command {
     .option('--no-gso', 'no segmentation offload: every packet fits the MTU')
     .option('--no-csum-offload', 'checksums are computed and verified (no segmentation offload either)')
     .option('--no-offload', 'both')
+    .option('--no-gro', 'received segments are not put together before TCP sees them')
     .option('--verify', 'check every byte that arrives against its pattern')
     .option('--audit', 'check for lost wake-ups at every sleep of a domain')
     .option(
@@ -165,6 +168,7 @@ interface RawOptions {
   readonly seed: string;
   readonly machine: string;
   readonly gso: boolean;
+  readonly gro: boolean;
   readonly csumOffload: boolean;
   readonly offload: boolean;
   readonly verify?: boolean;
@@ -213,6 +217,7 @@ function check(raw: RawOptions, given: (name: string) => boolean): IperfOptions 
     machine,
     checksumOffload: raw.offload && raw.csumOffload,
     gso: raw.offload && raw.csumOffload && raw.gso,
+    gro: raw.gro,
     verify: raw.verify ?? false,
     audit: raw.audit ?? false,
     flowLog: raw.flowLog === undefined ? undefined : flowLogFile(raw.flowLog),

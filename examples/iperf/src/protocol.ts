@@ -42,6 +42,7 @@ export interface TrafficArgs {
 export interface TrafficNetfront {
   readonly checksumOffload: boolean;
   readonly gso: boolean;
+  readonly gro: boolean;
 }
 
 /** What the frontends of a domain did with offloads, in packets. */
@@ -50,6 +51,7 @@ export interface OffloadCounts {
   readonly blankChecksumsReceived: number;
   readonly gsoSent: number;
   readonly gsoReceived: number;
+  readonly groJoined: number;
 }
 
 export interface TrafficTcp {

@@ -166,6 +166,7 @@ function offloadOf(counts: OffloadCounts): object {
     blank_checksums_received: counts.blankChecksumsReceived,
     gso_sent: counts.gsoSent,
     gso_received: counts.gsoReceived,
+    gro_joined: counts.groJoined,
   };
 }
 
@@ -179,7 +180,7 @@ function qanatOf(result: IperfResult): object {
     txqueuelen: options.txqueuelen,
     seed: options.seed,
     link: { delay_us: options.delayUs, loss: options.loss, rate_bits_per_second: options.rate },
-    offload: { checksum: options.checksumOffload, gso: options.gso },
+    offload: { checksum: options.checksumOffload, gso: options.gso, gro: options.gro },
     interrupted: result.interrupted,
     streams: pairs.map(({ plan, sender, receiver }) => ({
       socket: plan.id,

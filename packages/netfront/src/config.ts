@@ -10,6 +10,8 @@ export interface NetfrontConfig {
   readonly checksumOffload: boolean;
   /** Segmentation offload of TCP over IPv4, both ways. It needs `checksumOffload`. */
   readonly gso: boolean;
+  /** Puts segments of one flow together that come one behind the other, before the stack sees them (GRO). */
+  readonly gro: boolean;
   /** Tells the backend that our pages stay granted as they are, so that it may keep them mapped. */
   readonly persistentGrants: boolean;
   /** How long a grant that the backend still uses is left alone before it is tried again, in milliseconds. */
@@ -27,6 +29,7 @@ export const DEFAULT_NETFRONT_CONFIG: NetfrontConfig = {
   txPushBatch: 32,
   checksumOffload: true, // as Linux's netfront
   gso: true,
+  gro: true,
   persistentGrants: true,
   revokeRetryMs: 1000,
   reconnectMs: 1000,

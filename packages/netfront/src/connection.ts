@@ -58,7 +58,7 @@ export class Connection {
     const { tx, rx } = device.counters;
     const watch = { watched: kernel.watched, port, number: index << 8 };
     this.tx = new TxQueue(memory, txRing, device.pool, device.waiters, tx, config.txPushBatch, notify, watch);
-    this.rx = new RxQueue(memory, rxRing, rxPages, rx, config.rxRefillBatch, receivesGso(config), notify, watch);
+    this.rx = new RxQueue(memory, rxRing, rxPages, rx, config, receivesGso(config), notify, watch);
     kernel.activations.bind(port, () => device.poll());
   }
 

@@ -68,6 +68,7 @@ export class NetfrontDevice implements Netif {
       dropped: 0,
       gsoPackets: 0,
       blankChecksums: 0,
+      groJoined: 0,
       notifications: 0,
     },
     polls: 0,

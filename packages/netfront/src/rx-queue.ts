@@ -18,7 +18,8 @@ import {
   XEN_NETIF_GSO_TYPE_TCPV4,
   XEN_NETIF_NR_SLOTS_MIN,
 } from '@qanat/xen';
-import { MAX_FRAME_BYTES, RX_HEAD_BYTES } from './config.ts';
+import { MAX_FRAME_BYTES, type NetfrontConfig, RX_HEAD_BYTES } from './config.ts';
+import { Gro } from './gro.ts';
 import { type RingWatch, watchRxPush, watchRxReap } from './ring-watch.ts';
 import type { RxPages } from './rx-pages.ts';
 
@@ -38,6 +39,8 @@ export interface RxCounters {
   /** Of the packets, super-segments; and those that came with the checksum blank. */
   gsoPackets: number;
   blankChecksums: number;
+  /** Frames that GRO joined to the one before. */
+  groJoined: number;
   notifications: number;
 }
 
@@ -59,6 +62,9 @@ export class RxQueue {
   readonly #gso: boolean;
   readonly #mask: number;
   readonly #packet = new Packet();
+  readonly #gro: Gro | undefined;
+  /** Behind the last slot of the packet that GRO holds. */
+  #heldEnd = 0;
   #unpushed = 0;
   /** The producer that was seen when a packet was found to be incomplete; then there is nothing to do until it moves. */
   #incompleteProd = 0;
@@ -70,7 +76,7 @@ export class RxQueue {
     ring: FrontRing,
     pages: RxPages,
     counters: RxCounters,
-    refillBatch: number,
+    config: Pick<NetfrontConfig, 'rxRefillBatch' | 'gro'>,
     gso: boolean,
     notify: () => void,
     watch: RingWatch,
@@ -79,11 +85,12 @@ export class RxQueue {
     this.ring = ring;
     this.#pages = pages;
     this.#counters = counters;
-    this.#refillBatch = refillBatch;
+    this.#refillBatch = config.rxRefillBatch;
     this.#gso = gso;
     this.#notify = notify;
     this.#watch = watch;
     this.#mask = ring.entries - 1;
+    this.#gro = config.gro ? new Gro(memory, new Packet()) : undefined;
     while (ring.freeRequests() > 0) this.#post();
     this.push();
   }
@@ -119,10 +126,48 @@ export class RxQueue {
    * @returns how many packets were taken off the ring, lost ones included.
    */
   drain(up: NetifUp, limit: number, nowUs: number): number {
+    const packets = this.#drain(up, limit, nowUs);
+    if (this.#gro?.isHolding === true) this.#handUp(up, nowUs);
+    return packets;
+  }
+
+  /** Hands up what GRO holds, and posts its pages again. */
+  #handUp(up: NetifUp, nowUs: number): void {
+    const packet = this.#gro!.take();
+    if (this.#isStopped) return;
+    packet.arrivedUs = nowUs;
+    this.ring.rspCons = this.#heldEnd;
+    up.receive(packet);
+    if (!this.#isStopped) this.#postFree();
+  }
+
+  #postFree(): void {
+    while (this.ring.freeRequests() > 0) this.#post();
+    if (this.#unpushed >= this.#refillBatch) this.push();
+  }
+
+  /**
+   * Tries to make a frame of one slot part of a packet of several; what is held and not continued by it is handed up.
+   * @returns whether it is held now.
+   */
+  #hold(gro: Gro, up: NetifUp, addr: number, len: number, flags: number, nowUs: number): boolean {
+    if (gro.isHolding) {
+      if (gro.join(addr, len, flags)) {
+        this.#counters.groJoined++;
+        return true;
+      }
+      this.#handUp(up, nowUs);
+      if (this.#isStopped) return false;
+    }
+    return gro.begin(addr, len, flags);
+  }
+
+  #drain(up: NetifUp, limit: number, nowUs: number): number {
     const { ring } = this;
     const { i32 } = this.#memory;
     const packet = this.#packet;
     const counters = this.#counters;
+    const gro = this.#gro;
     const prod = ring.rspProd | 0;
     let cons = ring.rspCons | 0;
     if ((prod - cons) >>> 0 > ring.entries - ring.freeRequests() - this.#unpushed) {
@@ -152,6 +197,19 @@ export class RxQueue {
           return packets;
         }
         good = status >= ETH_HEADER_BYTES;
+        if (good && gro !== undefined) {
+          if (this.#hold(gro, up, this.#pages.addrs[index]! + offset, status, packetFlags(flags), nowUs)) {
+            cons = (cons + 1) | 0;
+            this.#heldEnd = cons;
+            counters.slots++;
+            packets++;
+            counters.packets++;
+            counters.bytes += status;
+            if (flags & NETRXF_CSUM_BLANK) counters.blankChecksums++;
+            continue;
+          }
+          if (this.#isStopped) return packets;
+        }
         if (good) packet.set(this.#pages.addrs[index]! + offset, status);
         else if (status < 0) counters.errors++;
         else counters.dropped++;
@@ -166,15 +224,17 @@ export class RxQueue {
         }
         good = packet.len > 0;
       }
+      if (gro?.isHolding === true) {
+        this.#handUp(up, nowUs);
+        if (this.#isStopped) return packets;
+      }
       cons = (cons + slots) | 0;
       ring.rspCons = cons;
       counters.slots += slots;
       packets++;
       if (good) {
-        if (flags & (NETRXF_DATA_VALIDATED | NETRXF_CSUM_BLANK)) {
-          packet.flags = flags & NETRXF_CSUM_BLANK ? PACKET_CSUM_BLANK | PACKET_DATA_VALIDATED : PACKET_DATA_VALIDATED;
-          if (flags & NETRXF_CSUM_BLANK) counters.blankChecksums++;
-        }
+        packet.flags = packetFlags(flags);
+        if (flags & NETRXF_CSUM_BLANK) counters.blankChecksums++;
         if (packet.gsoSize > 0) counters.gsoPackets++;
         packet.arrivedUs = nowUs;
         counters.packets++;
@@ -182,8 +242,7 @@ export class RxQueue {
         up.receive(packet);
         if (this.#isStopped) return packets;
       }
-      while (ring.freeRequests() > 0) this.#post();
-      if (this.#unpushed >= this.#refillBatch) this.push();
+      this.#postFree();
     }
     return packets;
   }
@@ -327,4 +386,10 @@ export class RxQueue {
     if (this.#unpushed > 0) return `${this.#unpushed} rx pages are posted and not published`;
     return this.ring.sleepFault();
   }
+}
+
+/** PACKET_* for NETRXF_*. */
+function packetFlags(flags: number): number {
+  if (flags & NETRXF_CSUM_BLANK) return PACKET_CSUM_BLANK | PACKET_DATA_VALIDATED;
+  return flags & NETRXF_DATA_VALIDATED ? PACKET_DATA_VALIDATED : 0;
 }

@@ -216,13 +216,14 @@ function countRingFull(netfronts: readonly Netfront[]): number {
 }
 
 function offloadCounts(netfronts: readonly Netfront[]): OffloadCounts {
-  const counts = { blankChecksumsSent: 0, blankChecksumsReceived: 0, gsoSent: 0, gsoReceived: 0 };
+  const counts = { blankChecksumsSent: 0, blankChecksumsReceived: 0, gsoSent: 0, gsoReceived: 0, groJoined: 0 };
   for (const { counters } of netfronts) {
     if (counters === undefined) continue;
     counts.blankChecksumsSent += counters.tx.blankChecksums;
     counts.blankChecksumsReceived += counters.rx.blankChecksums;
     counts.gsoSent += counters.tx.gsoPackets;
     counts.gsoReceived += counters.rx.gsoPackets;
+    counts.groJoined += counters.rx.groJoined;
   }
   return counts;
 }
