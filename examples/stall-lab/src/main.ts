@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { LabRun } from './lab.ts';
 import { parseOptions } from './options.ts';
+import { runName } from './run-name.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXIT_FAILED = 1;
@@ -14,28 +16,45 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   // Before the runs, which take a minute.
-  if (options.html !== undefined) write(options.html, '');
+  const { html, flowLogs } = options;
+  if (html !== undefined) write('--html', html, '');
+  if (flowLogs !== undefined) makeFolder(flowLogs);
   // The machine is loaded only now: who asks for help need not wait for it.
-  const [{ runLab }, { textReport }, { htmlReport }, { jsonReport }] = await Promise.all([
+  const [{ runLab }, { closeUps, qflowOf }, { textReport }, { htmlReport }, { jsonReport }] = await Promise.all([
     import('./lab.ts'),
+    import('./close-up.ts'),
     import('./report-text.ts'),
     import('./report-html.ts'),
     import('./report-json.ts'),
   ]);
-  const runs: LabRun[] = await runLab(options, (line) => process.stderr.write(`${line}\n`));
+  const pictures = new Map<string, string>();
+  const progress = (line: string): void => void process.stderr.write(`${line}\n`);
+  const runs = await runLab(options, progress, async (run: LabRun) => {
+    if (html !== undefined) for (const [name, svg] of await closeUps(run)) pictures.set(name, svg);
+    const log = flowLogs === undefined ? undefined : qflowOf(run.trial);
+    if (log !== undefined) write('--flow-logs', join(flowLogs!, `${runName(run.figures)}.qflow`), log);
+  });
   if (options.json) process.stdout.write(`${JSON.stringify(jsonReport(runs), null, 2)}\n`);
   else process.stdout.write(`${textReport(runs).join('\n')}\n`);
-  if (options.html !== undefined) {
-    write(options.html, htmlReport(runs));
-    process.stderr.write(`report: ${options.html}\n`);
+  if (html !== undefined) {
+    write('--html', html, htmlReport(runs, pictures));
+    progress(`report: ${html}`);
   }
 }
 
-function write(path: string, text: string): void {
+function makeFolder(path: string): void {
   try {
-    writeFileSync(path, text);
+    mkdirSync(path, { recursive: true });
   } catch (error) {
-    throw new UsageError(`--html ${path} cannot be written (${(error as NodeJS.ErrnoException).code})`);
+    throw new UsageError(`--flow-logs ${path} cannot be made (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+function write(option: string, path: string, content: string | Uint8Array): void {
+  try {
+    writeFileSync(path, content);
+  } catch (error) {
+    throw new UsageError(`${option} ${path} cannot be written (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 

@@ -12,6 +12,8 @@ export interface LabOptions {
   readonly txqueuelens: readonly number[];
   readonly seed: number;
   readonly html: string | undefined;
+  /** Folder for the flow logs. */
+  readonly flowLogs: string | undefined;
   readonly json: boolean;
 }
 
@@ -30,6 +32,7 @@ interface RawOptions {
   readonly txqueuelen: string;
   readonly seed: string;
   readonly html: string | false;
+  readonly flowLogs?: string;
   readonly json?: boolean;
 }
 
@@ -50,6 +53,7 @@ export function parseOptions(args: readonly string[]): LabOptions | Information 
     .option('--seed <n>', 'seed of all chance; on virtual time the same seed gives the same run', '1')
     .option('--html <file>', 'where the report goes', 'stall-lab.html')
     .option('--no-html', 'write no report')
+    .option('--flow-logs <folder>', 'write a .qflow file of each run, for qanat-flow')
     .option('--json', 'print one JSON document instead of the table');
   command.exitOverride();
   command.configureOutput({ writeOut: (chunk) => (text += chunk), writeErr: () => {} });
@@ -76,6 +80,7 @@ function check(raw: RawOptions): LabOptions {
     txqueuelens: oneOrBoth('--txqueuelen', raw.txqueuelen, ['1000', '32'] as const).map(Number),
     seed: number('--seed', raw.seed, 0, 0xffff_ffff, 'as a whole number', true),
     html: raw.html === false ? undefined : raw.html,
+    flowLogs: raw.flowLogs,
     json: raw.json ?? false,
   };
 }

@@ -1,4 +1,5 @@
 /** What the command and the domains tell each other: plain data that survives structured clone. */
+import type { Trace } from '@qanat/flowlog';
 import type { KernelStats } from '@qanat/os';
 import type { TcpConfig } from '@qanat/tcp';
 import type { DriverState } from './historical/netif.ts';
@@ -11,6 +12,10 @@ export interface GuestArgs {
   readonly port: number;
   readonly durationUs: number;
   readonly tcp: Partial<TcpConfig>;
+  /** Rows of each table that the flow recorder keeps, the oldest give way; 0 for no recorder. */
+  readonly records: number;
+  /** Of the shipped driver: Dom0 may keep the frontend's pages mapped and copy without hypercalls. */
+  readonly persistentGrants: boolean;
 }
 
 /** A sleep that began with work left: the lost wake-up. Times are microseconds of the machine's clock. */
@@ -59,6 +64,8 @@ export interface GuestReport {
   /** The kernel's counters over the run. */
   readonly stats: KernelStats;
   readonly samples: Samples;
+  /** The flow and what happened to the domain, as far as the recorder's rings hold it. */
+  readonly trace: Trace | undefined;
 }
 
 export type GuestMessage = { readonly type: 'ready' } | { readonly type: 'report'; readonly report: GuestReport };

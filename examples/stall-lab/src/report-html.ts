@@ -1,5 +1,7 @@
 import { escapeText, flowChart } from './chart.ts';
+import { pictureName } from './close-up.ts';
 import type { LabRun } from './lab.ts';
+import { runName } from './run-name.ts';
 import { explain } from './stalls.ts';
 import { COLUMNS } from './table.ts';
 import { MACHINE_KINDS } from './trial.ts';
@@ -23,13 +25,18 @@ svg .end { text-anchor: end; } svg .middle { text-anchor: middle; } svg .mark { 
 svg .plot { fill: var(--plot); } svg .grid { stroke: var(--line); stroke-width: .5; fill: none; }
 svg .bytes { stroke: var(--bytes); fill: none; stroke-width: 1.5; } svg .slots { stroke: var(--slots); fill: none; }
 svg .stall { fill: var(--stall); opacity: .16; } svg .asleep { fill: var(--asleep); }
+div.dark { display: none; }
+@media (prefers-color-scheme: dark) { div.light { display: none; } div.dark { display: block; } }
 details { margin: .4rem 0; } summary { cursor: pointer; }
 pre { font-size: 12px; line-height: 1.45; white-space: pre-wrap; background: var(--plot); padding: .6rem .8rem; margin: .3rem 0; }
 `;
 
-/** @returns one page that needs nothing else: tables, the flows above each other, and what the auditor saw at each stall. */
-export function htmlReport(runs: readonly LabRun[]): string {
-  const sections = MACHINE_KINDS.map((machine) => section(machine, runs)).join('');
+/**
+ * @param pictures close-ups of stalls (SVG documents), by `pictureName`.
+ * @returns one page that needs nothing else: tables, the flows above each other, and what the auditor saw at each stall.
+ */
+export function htmlReport(runs: readonly LabRun[], pictures: ReadonlyMap<string, string>): string {
+  const sections = MACHINE_KINDS.map((machine) => section(machine, runs, pictures)).join('');
   return (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +
     `<title>stall-lab</title><style>${STYLE}</style><h1>The stall of 2013</h1>` +
@@ -41,7 +48,7 @@ export function htmlReport(runs: readonly LabRun[]): string {
   );
 }
 
-function section(machine: string, all: readonly LabRun[]): string {
+function section(machine: string, all: readonly LabRun[], pictures: ReadonlyMap<string, string>): string {
   const runs = all.filter(({ figures }) => figures.machine === machine);
   if (runs.length === 0) return '';
   const head = COLUMNS.map((column) => `<th>${escapeText(column.head)}</th>`).join('');
@@ -51,20 +58,32 @@ function section(machine: string, all: readonly LabRun[]): string {
   const lengths = [...new Set(runs.map(({ figures }) => figures.txqueuelen))];
   const charts = lengths.map((txqueuelen) => {
     const group = runs.filter(({ figures }) => figures.txqueuelen === txqueuelen);
-    return `<h3>txqueuelen ${txqueuelen}</h3>${flowChart(group)}${group.map(stallList).join('')}`;
+    return `<h3>txqueuelen ${txqueuelen}</h3>${flowChart(group)}${group.map((run) => stallList(run, pictures)).join('')}`;
   });
   const title = machine === 'threads' ? 'In threads' : 'On virtual time';
   return `<h2>${title}</h2><table><tr>${head}</tr>${rows.join('')}</table>${charts.join('')}`;
 }
 
-function stallList({ trial, figures }: LabRun): string {
+function stallList({ trial, figures }: LabRun, pictures: ReadonlyMap<string, string>): string {
   return figures.stalls
     .slice(0, MAX_EXPLAINED)
     .map((stall, index) => {
       const [first, ...rest] = explain(stall, trial.sender.startUs);
       const summary = `<summary>${escapeText(`${figures.build}, stall ${index + 1}: ${first}`)}</summary>`;
-      const open = index === 0 ? ' open' : '';
-      return `<details${open}>${summary}${rest.length > 0 ? `<pre>${escapeText(rest.join('\n'))}</pre>` : ''}</details>`;
+      const hasPicture = pictures.has(pictureName(runName(figures), index, 'light'));
+      const open = hasPicture || index === 0 ? ' open' : '';
+      const words = rest.length > 0 ? `<pre>${escapeText(rest.join('\n'))}</pre>` : '';
+      const themes = ['light', 'dark'] as const;
+      const close = themes.map((theme) => {
+        const svg = pictures.get(pictureName(runName(figures), index, theme));
+        return svg === undefined ? '' : `<div class="${theme}">${inline(svg)}</div>`;
+      });
+      return `<details${open}>${summary}${words}${close.join('')}</details>`;
     })
     .join('');
+}
+
+/** An SVG document inside of HTML has no XML declaration. */
+function inline(svg: string): string {
+  return svg.replace(/^<\?xml[^>]*\?>\s*/, '');
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MACHINE_RING_PUSH, MACHINE_SLEEP_FAULT, MACHINE_WAKE, readTrace } from '@qanat/flowlog';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LabOptions, parseOptions } from '../src/options.ts';
 import type { JsonRun } from '../src/report-json.ts';
@@ -31,6 +32,7 @@ describe('options', () => {
       txqueuelens: [1000, 32],
       seed: 1,
       html: 'stall-lab.html',
+      flowLogs: undefined,
       json: false,
     } satisfies LabOptions);
   });
@@ -71,7 +73,9 @@ describe.runIf(existsSync(MAIN))('the command', () => {
     for (const build of ['2013', '2013-masked', 'qanat']) expect(stdout).toMatch(new RegExp(`^${build} +1000`, 'm'));
     expect(stdout).toContain('auditor: netif of 2013: a writer that needs 2 tx slots waits for an event');
     const html = readFileSync(join(directory, 'stall-lab.html'), 'utf8');
-    expect(html.match(/<svg /g)).toHaveLength(1);
+    // The flows, and the stall close up, on a light and on a dark ground.
+    expect(html.match(/<svg /g)).toHaveLength(3);
+    expect(html).toContain('Ring occupancy');
     expect(html.match(/class="bytes"/g)).toHaveLength(3);
     expect(html).toContain('2013, stall 1: ');
     expect(html).not.toMatch(/NaN|undefined|Infinity/);
@@ -87,10 +91,30 @@ describe.runIf(existsSync(MAIN))('the command', () => {
     expect(runs[0]!.explanations[0]![0]).toContain('lost wake-up');
   });
 
+  it('writes flow logs with both ends of the flow and the sleeps that were wrong', () => {
+    const args = ['--no-html', '--flow-logs', 'logs', '--machine', 'virtual', '--txqueuelen', '1000', '--idle', '0'];
+    expect(lab(...args, '--builds', '2013', '--time', '0.5').status).toBe(0);
+    const file = join(directory, 'logs', '2013-virtual-txqueuelen-1000.qflow');
+    const { sources, flows, problems } = readTrace(readFileSync(file));
+    expect(problems).toEqual([]);
+    expect(sources.map(({ name }) => name)).toEqual(['sender', 'receiver']);
+    expect(flows.map(({ mss }) => mss)).toEqual([1460, 1460]);
+    expect(flows[0]!.segments.rows).toBeGreaterThan(1000);
+    const { machine, strings } = sources[0]!;
+    const fault = machine.kind.subarray(0, machine.rows).lastIndexOf(MACHINE_SLEEP_FAULT);
+    expect(strings[machine.a[fault]!]).toContain('waits for an event, not for the slots: 256 of 256 are free');
+    expect(machine.kind).toContain(MACHINE_RING_PUSH);
+    expect(machine.kind).toContain(MACHINE_WAKE);
+  });
+
   it('ends with code 2 and one line for bad input', () => {
     expect(lab('--builds', 'x')).toMatchObject({
       status: 2,
       stderr: "stall-lab: --builds 'x' is unknown: give some of 2013, 2013-masked, qanat\n",
+    });
+    expect(lab('--flow-logs', '/dev/null/logs', '--no-html')).toMatchObject({
+      status: 2,
+      stderr: 'stall-lab: --flow-logs /dev/null/logs cannot be made (ENOTDIR)\n',
     });
     expect(lab('--html', '/nowhere/at/all.html')).toMatchObject({
       status: 2,

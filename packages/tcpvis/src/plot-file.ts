@@ -18,6 +18,8 @@ export interface PlotOptions {
   readonly width: number;
   readonly height: number | undefined;
   readonly theme: ThemeName;
+  /** The instant that the axis calls 0. Default: where the trace begins. */
+  readonly originUs?: number | undefined;
 }
 
 /** @param engine scanned. @returns the SVG document, undefined when the preset has nothing to show of the flow. */
@@ -39,7 +41,7 @@ export async function plotSvg(engine: Engine, options: PlotOptions): Promise<str
     theme: THEMES[theme],
     t0,
     t1,
-    originUs: engine.range[0],
+    originUs: options.originUs ?? engine.range[0],
     flowNames,
   });
   return surface.finish(`${title}, ${subtitle}`);

@@ -60,6 +60,7 @@ export class Loop2013 implements KernelLoop {
   /** The last SCHEDOP_poll did block. */
   #slept = false;
   #sleptAtUs = 0;
+  #untilUs = 0;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
@@ -71,6 +72,7 @@ export class Loop2013 implements KernelLoop {
       deschedule: () => {
         this.counters.sleeps++;
         this.#slept = true;
+        parts.watched.observer?.sleeps(this.#sleptAtUs, this.#untilUs);
         this.onSleep?.();
         cpu.deschedule();
       },
@@ -157,6 +159,7 @@ export class Loop2013 implements KernelLoop {
     this.#asleep = true;
     this.#slept = false;
     this.#sleptAtUs = clock.now();
+    this.#untilUs = deadlineUs;
     hypercalls.schedPoll(this.#ports, NR_EVENTS, Math.max(1, deadlineUs * 1000));
     if (!hypercalls.blocked) this.#woke();
   }
@@ -164,10 +167,12 @@ export class Loop2013 implements KernelLoop {
   #woke(): void {
     this.#asleep = false;
     if (!this.#slept) return;
-    const { clock, activations } = this.#parts;
+    const { clock, activations, watched } = this.#parts;
     const wokeUs = clock.now();
     this.counters.blockedUs += wokeUs - this.#sleptAtUs;
-    this.onWake?.({ atUs: this.#sleptAtUs, wokeUs, port: activations.pendingPort() });
+    const port = activations.pendingPort();
+    watched.observer?.wakes(wokeUs, port === 0 ? -1 : port, activations.kindOf(port));
+    this.onWake?.({ atUs: this.#sleptAtUs, wokeUs, port });
   }
 
   #wakeIfOutside(): void {

@@ -1,7 +1,7 @@
 import { Packet } from '@qanat/bytes';
 import { ETH_HEADER_BYTES } from '@qanat/ethernet';
 import type { NetifUp } from '@qanat/link';
-import type { Kernel } from '@qanat/os';
+import { type Kernel, WATCHED_RX } from '@qanat/os';
 import { type FrontRing, GRANT_ENTRIES } from '@qanat/xen';
 
 /** Receiving as in 2013: pages are posted before the ring is drained, and handed up one by one. */
@@ -42,13 +42,16 @@ export class RxPath {
       i32[slot] = ref;
       i32[slot + 1] = ref;
     }
-    if (ring.pushRequestsAndCheckNotify()) this.#notify();
+    const notify = ring.pushRequestsAndCheckNotify();
+    this.#kernel.watched.observer?.pushed(WATCHED_RX, (ring.reqProdPvt - ring.rspProd) | 0, 0);
+    if (notify) this.#notify();
   }
 
   /** rx_poll: hands up what has come. Each packet is worked off completely, answers and all, before the next. */
   poll(up: NetifUp): void {
     const { ring } = this;
     const { i32 } = this.#kernel.memory;
+    const before = ring.rspCons;
     do {
       for (let left = ring.unconsumedResponses(); left > 0; left--) {
         const slot = ring.nextResponse() >>> 2;
@@ -69,6 +72,8 @@ export class RxPath {
         this.#pages.push(addr);
       }
     } while (ring.finalCheckForResponses());
+    const slots = (ring.rspCons - before) | 0;
+    if (slots > 0) this.#kernel.watched.observer?.reaped(WATCHED_RX, slots, 0);
   }
 
   /** Sleep audit: what would never wake anybody, or undefined. */

@@ -1,5 +1,5 @@
 import { PAGE_SIZE, type Packet } from '@qanat/bytes';
-import type { Kernel } from '@qanat/os';
+import { type Kernel, WATCHED_TX } from '@qanat/os';
 import { type FrontRing, GRANT_ENTRIES, NETTXF_MORE_DATA } from '@qanat/xen';
 import type { EventWaiters } from './event-waiters.ts';
 import { TxBuffers } from './tx-buffers.ts';
@@ -66,6 +66,11 @@ export class TxPath {
     return this.#queue.length - this.#queueHead;
   }
 
+  /** Slots that hold a request or an unread answer. */
+  get used(): number {
+    return this.ring.entries - this.ring.freeRequests();
+  }
+
   send(packet: Packet): void {
     this.#queue.push(packet);
     this.#next();
@@ -127,13 +132,16 @@ export class TxPath {
   }
 
   #push(): void {
-    if (this.ring.pushRequestsAndCheckNotify()) this.#notify();
+    const notify = this.ring.pushRequestsAndCheckNotify();
+    this.#kernel.watched.observer?.pushed(WATCHED_TX, this.used, 0);
+    if (notify) this.#notify();
   }
 
   /** tx_poll: reads the answers. Wakes who waits for a slot or an answer; who waits for an event hears nothing of it. */
   poll(): void {
     const { ring } = this;
     const { i32 } = this.#kernel.memory;
+    const before = ring.rspCons;
     do {
       for (let left = ring.unconsumedResponses(); left > 0; left--) {
         const id = i32[ring.nextResponse() >>> 2]! & 0xffff;
@@ -152,6 +160,7 @@ export class TxPath {
         }
       }
     } while (ring.finalCheckForResponses());
+    if (ring.rspCons !== before) this.#kernel.watched.observer?.reaped(WATCHED_TX, this.used, 0);
     if (this.holder?.waitsFor === 'slot') this.#write();
     this.#next();
   }

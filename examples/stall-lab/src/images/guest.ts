@@ -1,4 +1,5 @@
 import { Timer } from '@qanat/clock';
+import { SourceRecorder } from '@qanat/flowlog';
 import type { Kernel, KernelStats } from '@qanat/os';
 import type { Flow, Stack } from '@qanat/stack';
 import {
@@ -34,6 +35,7 @@ export class Guest {
   readonly #sampler: Sampler;
   readonly #deadline = new Timer(() => this.#timeIsUp());
   readonly #pauses: Pause[] = [];
+  #recorder: SourceRecorder | undefined;
   #stack: Stack | undefined;
   #flow: Flow | undefined;
   #addr = 0;
@@ -65,8 +67,20 @@ export class Guest {
   ready(stack: Stack): void {
     this.#stack = stack;
     const { role, port } = this.#args;
+    this.#record(stack);
     if (role === 'receiver') stack.listen({ port, onFlow: (flow) => this.#receiveFrom(flow) });
     this.#post({ type: 'ready' });
+  }
+
+  #record(stack: Stack): void {
+    const kernel = this.#kernel;
+    const { records, port } = this.#args;
+    if (records === 0) return;
+    const { domid, name, clock } = kernel;
+    const source = { id: domid, name, kind: 'domain' } as const;
+    this.#recorder = new SourceRecorder({ source, now: () => clock.now(), records });
+    kernel.watched.observer = this.#recorder.machine;
+    stack.record(this.#recorder, { port });
   }
 
   #connect(): void {
@@ -161,6 +175,7 @@ export class Guest {
       ringFull: this.#system.ringFull() - this.#ringFullBefore,
       stats: difference(this.#kernel.stats(), this.#before),
       samples: this.#sampler.take(),
+      trace: this.#flow === undefined ? undefined : this.#recorder?.trace(),
     };
     this.#post({ type: 'report', report });
   }

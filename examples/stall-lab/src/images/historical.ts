@@ -15,9 +15,6 @@ export function main(kernel: Kernel): void {
   const guest = new Guest(kernel, {
     lost: () => booted.lost,
     ringFull: () => booted.netif?.tx.waits ?? 0,
-    txUsed: () => {
-      const ring = booted.netif?.tx.ring;
-      return ring === undefined ? 0 : ring.entries - ring.freeRequests();
-    },
+    txUsed: () => booted.netif?.tx.used ?? 0,
   });
 }

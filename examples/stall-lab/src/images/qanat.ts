@@ -5,8 +5,11 @@ import type { GuestArgs } from '../protocol.ts';
 import { Guest } from './guest.ts';
 
 export function main(kernel: Kernel): void {
-  const { tcp } = kernel.args as GuestArgs;
-  const { netfronts } = bootStack(kernel, (stack) => guest.ready(stack), { tcp });
+  const { tcp, persistentGrants } = kernel.args as GuestArgs;
+  const { netfronts } = bootStack(kernel, (stack) => guest.ready(stack), {
+    tcp,
+    netfront: { persistentGrants },
+  });
   const guest = new Guest(kernel, {
     // The machine's auditor throws where a sleep is wrong, so there is nothing to tell here.
     lost: () => [],
