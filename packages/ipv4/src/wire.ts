@@ -101,17 +101,13 @@ export function getDst(memory: Memory, addr: number): number {
 /** The folded sum of `bytes` of header at `addr`, the checksum field included: 0xffff where it is right. */
 export function headerSum(memory: Memory, addr: number, bytes: number): number {
   const view = memory.view;
-  let sum =
-    view.getUint16(addr) +
-    view.getUint16(addr + 2) +
-    view.getUint16(addr + 4) +
-    view.getUint16(addr + 6) +
-    view.getUint16(addr + 8) +
-    view.getUint16(addr + 10) +
-    view.getUint16(addr + 12) +
-    view.getUint16(addr + 14) +
-    view.getUint16(addr + 16) +
-    view.getUint16(addr + 18);
+  const w0 = view.getInt32(addr);
+  const w1 = view.getInt32(addr + 4);
+  const w2 = view.getInt32(addr + 8);
+  const w3 = view.getInt32(addr + 12);
+  const w4 = view.getInt32(addr + 16);
+  let sum = (w0 >>> 16) + (w1 >>> 16) + (w2 >>> 16) + (w3 >>> 16) + (w4 >>> 16);
+  sum += (w0 & 0xffff) + (w1 & 0xffff) + (w2 & 0xffff) + (w3 & 0xffff) + (w4 & 0xffff);
   for (let i = IPV4_HEADER_BYTES; i < bytes; i += 2) sum += view.getUint16(addr + i);
   sum = (sum & 0xffff) + (sum >>> 16);
   return (sum & 0xffff) + (sum >>> 16);

@@ -1,5 +1,7 @@
 import { addSum, type Memory, PAGE_SIZE, type PageAllocator, swapSum } from '@qanat/bytes';
 
+/** Up to here a loop is faster than making views of arrays. */
+const FEW_BYTES = 32;
 /** A ring begins with this many bytes. */
 const FIRST_CAPACITY = 16 * 1024;
 
@@ -92,10 +94,25 @@ export class ByteRing {
     }
   }
 
+  /** Puts bytes of machine memory at `seq` and takes their sum in the same pass. @returns the folded sum. */
+  putSum(seq: number, addr: number, bytes: number): number {
+    const first = this.contiguous(seq);
+    const kernel = this.#memory.kernel;
+    if (bytes <= first) return kernel.copySum(this.addrOf(seq), addr, bytes);
+    const head = kernel.copySum(this.addrOf(seq), addr, first);
+    const tail = kernel.copySum(this.base, addr + first, bytes - first);
+    return addSum(head, first & 1 ? swapSum(tail) : tail);
+  }
+
   /** Puts bytes of an application's array at `seq`. */
   putArray(seq: number, from: Uint8Array, offset: number, bytes: number): void {
     const u8 = this.#memory.u8;
     const first = Math.min(bytes, this.contiguous(seq));
+    if (bytes <= FEW_BYTES && bytes === first) {
+      const at = this.addrOf(seq);
+      for (let i = 0; i < bytes; i++) u8[at + i] = from[offset + i]!;
+      return;
+    }
     u8.set(from.subarray(offset, offset + first), this.addrOf(seq));
     if (bytes > first) u8.set(from.subarray(offset + first, offset + bytes), this.base);
   }
@@ -117,6 +134,10 @@ export class ByteRing {
     const u8 = this.#memory.u8;
     const first = Math.min(bytes, this.contiguous(seq));
     const at = this.addrOf(seq);
+    if (bytes <= FEW_BYTES && bytes === first) {
+      for (let i = 0; i < bytes; i++) into[offset + i] = u8[at + i]!;
+      return;
+    }
     into.set(u8.subarray(at, at + first), offset);
     if (bytes > first) into.set(u8.subarray(this.base, this.base + bytes - first), offset + first);
   }

@@ -1,20 +1,22 @@
-import type { Packet } from '@qanat/bytes';
+import { addSum, type Packet } from '@qanat/bytes';
+import { pseudoHeaderSum } from '@qanat/ipv4';
 import { noteTimestamp } from './acceptability.ts';
 import { type Connection, EVENT_READABLE } from './connection.ts';
+import { observeReceived, observeWindow } from './observe.ts';
 import { measureAsReceiver } from './rcv-rtt.ts';
 import type { Segment } from './segment.ts';
 import { seqDiff } from './seq.ts';
 import { ESTABLISHED } from './state.ts';
 import { growWindow } from './window.ts';
-import { ACK, PSH } from './wire.ts';
+import { ACK, PROTOCOL_TCP, PSH } from './wire.ts';
 
 /**
  * Header prediction (Van Jacobson 1990; RFC 7323 appendix D): the next segment of a stream that only comes in carries
  * data at RCV.NXT within the window, and acknowledges and offers what the one before did. Such a segment passes every
- * check of RFC 9293 section 3.10.7.4, and of all that is done there only this is left to do.
- * @returns false when it is another: nothing was done then.
+ * check of RFC 9293 section 3.10.7.4, and of all that is done there only `takePredicted` is left to do.
+ * @returns whether it is such a one; there is room for its data then. Its checksum need not have been verified.
  */
-export function takesPredicted(c: Connection, segment: Segment, packet: Packet): boolean {
+export function isPredicted(c: Connection, segment: Segment): boolean {
   const { rcv } = c;
   const { bytes, options } = segment;
   if (
@@ -43,7 +45,28 @@ export function takesPredicted(c: Connection, segment: Segment, packet: Packet):
   } else if (options.sackCount > 0) {
     return false;
   }
-  if (!rcv.ensure((segment.seq + bytes) | 0)) return false;
+  return rcv.ensure((segment.seq + bytes) | 0);
+}
+
+/**
+ * Puts the data of a predicted segment where it belongs, and verifies the checksum in the same pass: where that is
+ * wrong, nobody will look at what was put there.
+ */
+export function storesWell(c: Connection, segment: Segment, packet: Packet): boolean {
+  const { memory } = c.tcp;
+  const { dataOffset } = segment;
+  const header = pseudoHeaderSum(segment.src, segment.dst, PROTOCOL_TCP, packet.len);
+  const sum = addSum(header, memory.kernel.sum(packet.addr, dataOffset));
+  return addSum(sum, c.rcv.putSum(segment.seq, packet.addr + dataOffset, segment.bytes)) === 0xffff;
+}
+
+/** A predicted segment whose checksum is right. @param stored its data is in the receive queue already. */
+export function takePredicted(c: Connection, segment: Segment, packet: Packet, stored: boolean): void {
+  const { rcv, tcp } = c;
+  const { bytes } = segment;
+  c.segsIn++;
+  c.lastReceivedUs = tcp.nowUs;
+  if (c.observer !== undefined) observeReceived(c, segment);
   c.segAck = segment.ack;
   c.moreComing = false;
   c.sndWl1 = segment.seq;
@@ -51,13 +74,14 @@ export function takesPredicted(c: Connection, segment: Segment, packet: Packet):
   noteTimestamp(c, segment);
   c.dataSegsIn++;
   measureAsReceiver(c, segment);
-  c.dataReceivedUs = c.tcp.nowUs;
+  c.dataReceivedUs = tcp.nowUs;
   const size = packet.gsoSize > 0 && packet.gsoSize < bytes ? packet.gsoSize : bytes;
   if (size > c.rcvMss) c.rcvMss = Math.min(size, c.path.deviceMtu - 40);
   growWindow(c, bytes);
-  rcv.insert(segment.seq, packet, segment.dataOffset, bytes);
+  if (stored) rcv.advance(bytes);
+  else rcv.insert(segment.seq, packet, segment.dataOffset, bytes);
   c.bytesReceived += bytes;
   c.rcvNxt = rcv.nextSeq;
   c.raise(EVENT_READABLE);
-  return true;
+  if (c.observer !== undefined) observeWindow(c);
 }

@@ -9,7 +9,6 @@ import { count } from './counters.ts';
 import { quicken } from './delayed-ack.ts';
 import { negotiateEcn, receiveEcn } from './ecn.ts';
 import { fastOpenAnswered } from './fast-open.ts';
-import { takesPredicted } from './header-prediction.ts';
 import { armKeepAlive } from './keepalive.ts';
 import { startMtuProbing } from './mtu-probe.ts';
 import { resendWithoutBlame } from './non-congestion-loss.ts';
@@ -49,10 +48,6 @@ export function segmentArrives(c: Connection, segment: Segment, packet: Packet):
   c.segsIn++;
   c.lastReceivedUs = tcp.nowUs;
   if (c.observer !== undefined) observeReceived(c, segment);
-  if (takesPredicted(c, segment, packet)) {
-    if (c.observer !== undefined) observeWindow(c);
-    return DONE;
-  }
   const answer = c.state === SYN_SENT ? arrivesInSynSent(c, segment, packet) : arrivesSynchronized(c, segment, packet);
   if (c.state !== CLOSED) {
     tcp.touch(c);

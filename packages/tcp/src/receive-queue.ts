@@ -67,6 +67,16 @@ export class ReceiveQueue {
     return true;
   }
 
+  /** Puts bytes of machine memory at `seq`, ahead of `nextSeq` or there, where `ensure` made room. @returns their folded sum. */
+  putSum(seq: number, addr: number, bytes: number): number {
+    return this.#ring.putSum(seq, addr, bytes);
+  }
+
+  /** The bytes after `nextSeq`, which `putSum` has put there, are in order. Nothing is held out of order. */
+  advance(bytes: number): void {
+    this.nextSeq = (this.nextSeq + bytes) | 0;
+  }
+
   /** Whether `[left, right)` is held out of order already, entirely. */
   holds(left: number, right: number): boolean {
     return this.rangeCount > 0 && this.#ranges!.holds(left, right);

@@ -19,6 +19,7 @@ import { DestinationCache } from './destination-metrics.ts';
 import { prepareFastOpen } from './fast-open.ts';
 import type { FastOpenKey } from './fast-open-server.ts';
 import { reportTrouble } from './give-up.ts';
+import { isPredicted, storesWell, takePredicted } from './header-prediction.ts';
 import { ANSWER_RST, OPEN_AGAIN, segmentArrives } from './input.ts';
 import { IsnGenerator } from './isn.ts';
 import type { Listener, OnConnection } from './listener.ts';
@@ -35,7 +36,7 @@ import { StampClock } from './stamp-clock.ts';
 import { CLOSED, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
 import { TcpStats } from './stats.ts';
 import { runTimers } from './timers.ts';
-import { headerFits } from './wire.ts';
+import { headerFits, PROTOCOL_TCP } from './wire.ts';
 
 /** RFC 6335: ephemeral ports, Linux's part of the range. */
 const EPHEMERAL_FIRST = 32768;
@@ -43,9 +44,6 @@ const EPHEMERAL_LAST = 60999;
 
 /** Turns given at the end of one batch before the loop gets its say again. */
 const TURNS_PER_BATCH = 100_000;
-
-/** IANA protocol number. */
-const PROTOCOL_TCP = 6;
 
 export interface TcpLayerOptions {
   readonly network: TcpNetwork;
@@ -192,15 +190,25 @@ export class Tcp implements PassiveContext {
       stats.InErrs++;
       return;
     }
-    if (!(packet.flags & PACKET_DATA_VALIDATED) && packetSum(memory, packet, src, dst) !== 0xffff) {
-      stats.InCsumErrors++;
-      stats.InErrs++;
-      return;
-    }
     segment.parse(memory, packet.addr, packet.len, src, dst, tos, packet.arrivedUs);
     const c = this.#connections.find(dst, segment.dstPort, src, segment.srcPort);
+    const predicted = c !== undefined && isPredicted(c, segment);
+    let stored = false;
+    if (!(packet.flags & PACKET_DATA_VALIDATED)) {
+      stored = predicted && packet.fragCount === 0;
+      const right = stored ? storesWell(c!, segment, packet) : packetSum(memory, packet, src, dst) === 0xffff;
+      if (!right) {
+        stats.InCsumErrors++;
+        stats.InErrs++;
+        return;
+      }
+    }
     if (c === undefined) {
       this.#passive.arrives(segment, packet);
+      return;
+    }
+    if (predicted) {
+      takePredicted(c, segment, packet, stored);
       return;
     }
     const answer = segmentArrives(c, segment, packet);

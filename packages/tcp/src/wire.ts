@@ -36,3 +36,6 @@ export function headerFits(memory: Memory, addr: number, bytes: number): boolean
   const header = headerBytes(memory, addr);
   return header >= TCP_HEADER_BYTES && header <= bytes;
 }
+
+/** IANA's number of the protocol. */
+export const PROTOCOL_TCP = 6;
