@@ -16,6 +16,8 @@ export interface NetbackConfig {
   readonly checksumOffload: boolean;
   /** Frontends may send, and are given, super-segments of TCP over IPv4. It needs `checksumOffload`. */
   readonly gso: boolean;
+  /** Frontends may have an event channel for each ring. */
+  readonly splitEventChannels: boolean;
   /** The pages of frontends that use the same ones again and again stay mapped. */
   readonly persistentGrants: boolean;
 }
@@ -29,6 +31,7 @@ export const DEFAULT_NETBACK_CONFIG: NetbackConfig = {
   bridgePorts: 1024, // BR_MAX_PORTS, Linux
   checksumOffload: true, // as Linux's netback
   gso: true,
+  splitEventChannels: true, // as Linux's netback
   persistentGrants: true,
 };
 

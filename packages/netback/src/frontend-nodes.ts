@@ -4,7 +4,9 @@ import type { Kernel } from '@qanat/os';
 export interface FrontendNodes {
   readonly txRingRef: number;
   readonly rxRingRef: number;
+  /** Of the TX ring, and of the RX ring: one and the same unless they are split. */
   readonly eventChannel: number;
+  readonly rxEventChannel: number;
   readonly scatterGather: boolean;
   /** It takes frames with blank checksums. */
   readonly checksum: boolean;
@@ -16,7 +18,7 @@ export interface FrontendNodes {
 
 const KEYS = [
   ...['tx-ring-ref', 'rx-ring-ref', 'event-channel', 'request-rx-copy', 'feature-sg', 'feature-rx-notify'],
-  ...['feature-no-csum-offload', 'feature-gso-tcpv4', 'feature-persistent'],
+  ...['feature-no-csum-offload', 'feature-gso-tcpv4', 'feature-persistent', 'event-channel-tx', 'event-channel-rx'],
 ];
 
 /** Reads the nodes of a frontend's directory. Errors are the frontend's fault: it left out what must be there. */
@@ -32,10 +34,12 @@ export function readFrontend(
         cb(error);
         return;
       }
-      const [txRef, rxRef, channel, rxCopy, sg, rxNotify, noCsum, gso, persistent] = values;
+      const [txRef, rxRef, channel, rxCopy, sg, rxNotify, noCsum, gso, persistent, txChannel, rxChannel] = values;
       const txRingRef = readInteger(txRef);
       const rxRingRef = readInteger(rxRef);
-      const eventChannel = readInteger(channel);
+      const split = [readInteger(txChannel), readInteger(rxChannel)] as const;
+      const isSplit = split[0] >= 0 && split[1] >= 0;
+      const [eventChannel, rxEventChannel] = isSplit ? split : [readInteger(channel), readInteger(channel)];
       if (txRingRef < 0 || rxRingRef < 0 || eventChannel < 0) {
         cb(new Error(`${path}: tx-ring-ref, rx-ring-ref or event-channel is missing or no number`));
       } else if (rxCopy !== '1') {
@@ -49,6 +53,7 @@ export function readFrontend(
           txRingRef,
           rxRingRef,
           eventChannel,
+          rxEventChannel,
           scatterGather,
           checksum,
           gso: scatterGather && checksum && gso === '1',

@@ -83,6 +83,8 @@ export interface PortRings {
   readonly rx: RxWriter;
   /** Our end of the event channel. */
   readonly eventPort: number;
+  /** Of the RX ring; the same unless the frontend has split them. */
+  readonly rxEventPort: number;
   /** The frontend takes packets of several slots. */
   readonly scatterGather: boolean;
   /** The frontend takes blank checksums. */
@@ -375,7 +377,7 @@ export class Port {
   }
 
   /**
-   * Publishes what was prepared on both rings, with at most one event for both.
+   * Publishes what was prepared on both rings, with at most one event for each event channel.
    * @returns false when the frontend is broken.
    */
   publish(): boolean {
@@ -388,11 +390,15 @@ export class Port {
     const rx = rxAnswers > 0 && rings.rx.push();
     const tx = txAnswers > 0 && rings.tx.push();
     if (this.#host.watched.observer !== undefined) this.#tellPush(rings, rxAnswers, txAnswers, rx || tx);
-    if (rx || tx) {
-      this.counters.notifications++;
-      this.#host.hypercalls.evtchnSend(rings.eventPort);
-    }
+    const { eventPort, rxEventPort } = rings;
+    if (rx) this.#notify(rxEventPort);
+    if (tx && !(rx && eventPort === rxEventPort)) this.#notify(eventPort);
     return true;
+  }
+
+  #notify(eventPort: number): void {
+    this.counters.notifications++;
+    this.#host.hypercalls.evtchnSend(eventPort);
   }
 
   /**

@@ -13,7 +13,7 @@ export class RingMapping {
   readonly #kernel: Kernel;
   readonly #handles: number[] = [];
   readonly #grants: PersistentGrants | undefined;
-  #eventPort = -1;
+  readonly #eventPorts: number[] = [];
 
   /**
    * @param onEvent called in the loop for every event of the frontend.
@@ -38,24 +38,32 @@ export class RingMapping {
       const tx = BackRing.attach(memory, this.#map(domid, nodes.txRingRef, 'tx'), NETIF_TX_SLOT_BYTES);
       const rx = BackRing.attach(memory, this.#map(domid, nodes.rxRingRef, 'rx'), NETIF_RX_SLOT_BYTES);
       if (tx.requestOverflow() || rx.requestOverflow()) throw new Error('a ring holds more requests than it has slots');
-      this.#eventPort = hypercalls.evtchnBindInterdomain(domid, nodes.eventChannel);
-      if (this.#eventPort < 0) {
-        throw new Error(`event channel ${nodes.eventChannel} cannot be bound (error ${-this.#eventPort})`);
-      }
+      const { eventChannel, rxEventChannel } = nodes;
+      const eventPort = this.#bind(domid, eventChannel);
+      const rxEventPort = rxEventChannel === eventChannel ? eventPort : this.#bind(domid, rxEventChannel);
       this.rings = {
         tx: new TxReader(memory, tx, config.gso && config.checksumOffload),
         rx: new RxWriter(memory, hypercalls, rx, domid, scratchAddr, this.#grants),
         grants: this.#grants,
-        eventPort: this.#eventPort,
+        eventPort,
+        rxEventPort,
         scatterGather: nodes.scatterGather,
         checksum: nodes.checksum && config.checksumOffload,
         gso: nodes.gso && config.gso && config.checksumOffload,
       };
-      kernel.activations.bind(this.#eventPort, onEvent);
+      for (const port of this.#eventPorts) kernel.activations.bind(port, onEvent);
     } catch (error) {
       this.close();
       throw error;
     }
+  }
+
+  /** @returns our end of a channel. */
+  #bind(domid: number, channel: number): number {
+    const port = this.#kernel.hypercalls.evtchnBindInterdomain(domid, channel);
+    if (port < 0) throw new Error(`event channel ${channel} cannot be bound (error ${-port})`);
+    this.#eventPorts.push(port);
+    return port;
   }
 
   #map(domid: number, ref: number, which: string): number {
@@ -67,11 +75,11 @@ export class RingMapping {
 
   /** Closes the channel and unmaps the rings. Nobody may touch them any more. */
   close(): void {
-    if (this.#eventPort > 0) {
-      this.#kernel.activations.unbind(this.#eventPort);
-      this.#kernel.hypercalls.evtchnClose(this.#eventPort);
-      this.#eventPort = -1;
+    for (const port of this.#eventPorts) {
+      this.#kernel.activations.unbind(port);
+      this.#kernel.hypercalls.evtchnClose(port);
     }
+    this.#eventPorts.length = 0;
     this.#grants?.close();
     for (const handle of this.#handles) this.#kernel.hypercalls.grantUnmap(handle);
     this.#handles.length = 0;

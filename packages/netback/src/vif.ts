@@ -88,7 +88,7 @@ export class Vif {
 
   /** What we can do, in one transaction, and then state 2. */
   #advertise(): void {
-    const { checksumOffload, gso, persistentGrants } = this.#switchboard.config;
+    const { checksumOffload, gso, persistentGrants, splitEventChannels } = this.#switchboard.config;
     this.#kernel.xenstore.transaction(
       (tx) => {
         if (this.#isClosed) {
@@ -106,7 +106,7 @@ export class Vif {
           'feature-gso-tcpv6': 0,
           'feature-persistent': persistentGrants ? 1 : 0,
           'feature-multicast-control': 0,
-          'feature-split-event-channels': 0,
+          'feature-split-event-channels': splitEventChannels ? 1 : 0,
           'multi-queue-max-queues': 1,
           // The bridge is ours, so there is no script to wait for.
           'hotplug-status': 'connected',

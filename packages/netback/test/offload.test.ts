@@ -239,3 +239,35 @@ describe('persistent grants', () => {
     expect(all.machine.netback.switchboard.mapsLeft).toBe(0);
   });
 });
+
+describe('split event channels', () => {
+  it.each([
+    ['both want them', {}, { splitEventChannels: true }, true],
+    ['the backend does not offer them', { splitEventChannels: false }, { splitEventChannels: true }, false],
+    ['the frontend does not ask', {}, {}, false],
+  ])('%s', async (_name, backend, netfront, split) => {
+    const machine = await TestMachine.create({ memoryMiB: 96, ...backend });
+    const a = await machine.station('a', {}, netfront);
+    const b = await machine.station('b', {}, netfront);
+    for (const { port } of machine.netback.vifs) {
+      expect(port.rings!.eventPort !== port.rings!.rxEventPort).toBe(split);
+    }
+    const exchange = async (frames: number): Promise<void> => {
+      const { received } = b;
+      let sent = 0;
+      const more = (): void => {
+        while (sent < frames && a.send(b.mac, 1000, sent)) sent++;
+        a.netif!.flush();
+      };
+      a.onReady = more;
+      a.run(more);
+      await machine.until(() => b.received === received + frames);
+    };
+    await exchange(1000);
+    const [vif] = machine.netback.vifs;
+    vif!.kill('again');
+    await machine.until(() => a.netfront.state !== 'connected');
+    await machine.until(() => a.netfront.state === 'connected');
+    await exchange(1000);
+  });
+});

@@ -10,6 +10,11 @@ export interface NetfrontConfig {
   readonly checksumOffload: boolean;
   /** Segmentation offload of TCP over IPv4, both ways. It needs `checksumOffload`. */
   readonly gso: boolean;
+  /**
+   * An event channel for each ring (`feature-split-event-channels`). One serves both in a single pass, and fewer events are
+   * needed: so the default is off.
+   */
+  readonly splitEventChannels: boolean;
   /** Puts segments of one flow together that come one behind the other, before the stack sees them (GRO). */
   readonly gro: boolean;
   /** Tells the backend that our pages stay granted as they are, so that it may keep them mapped. */
@@ -29,6 +34,7 @@ export const DEFAULT_NETFRONT_CONFIG: NetfrontConfig = {
   txPushBatch: 32,
   checksumOffload: true, // as Linux's netfront
   gso: true,
+  splitEventChannels: false,
   gro: true,
   persistentGrants: true,
   revokeRetryMs: 1000,

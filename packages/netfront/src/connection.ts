@@ -15,8 +15,9 @@ export class Connection {
   /** Grant references of the ring pages. */
   readonly txRingRef: number;
   readonly rxRingRef: number;
-  /** Our end of the event channel. */
+  /** Our end of the event channel of the TX ring, and of that of the RX ring: one and the same unless they are split. */
   readonly port: number;
+  readonly rxPort: number;
   readonly #kernel: Kernel;
   readonly #reclaimer: Reclaimer;
   readonly #rxPages: RxPages;
@@ -31,25 +32,32 @@ export class Connection {
     rxPages: RxPages,
     reclaimer: Reclaimer,
     config: NetfrontConfig,
+    split: boolean,
     index = 0,
   ) {
     this.#kernel = kernel;
     this.#reclaimer = reclaimer;
     this.#rxPages = rxPages;
     let port = -1;
+    let rxPort = -1;
     try {
       this.txRingRef = this.#grantRing(backendId);
       this.rxRingRef = this.#grantRing(backendId);
       rxPages.grant(backendId);
-      port = kernel.hypercalls.evtchnAllocUnbound(backendId);
-      if (port < 0) throw new Error(`no event channel to domain ${backendId} (error ${-port})`);
+      port = this.#allocPort(backendId);
+      rxPort = split ? this.#allocPort(backendId) : port;
     } catch (error) {
+      if (port >= 0) kernel.hypercalls.evtchnClose(port);
       this.#giveBack();
       throw error;
     }
     this.port = port;
-    const notify = (): void => {
+    this.rxPort = rxPort;
+    const notifyTx = (): void => {
       kernel.hypercalls.evtchnSend(port);
+    };
+    const notifyRx = (): void => {
+      kernel.hypercalls.evtchnSend(rxPort);
     };
     const { memory } = kernel;
     const start = config.ringStartIndex;
@@ -57,16 +65,32 @@ export class Connection {
     const rxRing = FrontRing.init(memory, this.#ringAddrs[1]!, NETIF_RX_SLOT_BYTES, undefined, start);
     const { tx, rx } = device.counters;
     const watch = { watched: kernel.watched, port, number: index << 8 };
-    this.tx = new TxQueue(memory, txRing, device.pool, device.waiters, tx, config.txPushBatch, notify, watch);
-    this.rx = new RxQueue(memory, rxRing, rxPages, rx, config, receivesGso(config), notify, watch);
-    kernel.activations.bind(port, () => device.poll());
+    this.tx = new TxQueue(memory, txRing, device.pool, device.waiters, tx, config.txPushBatch, notifyTx, watch);
+    this.rx = new RxQueue(memory, rxRing, rxPages, rx, config, receivesGso(config), notifyRx, {
+      ...watch,
+      port: rxPort,
+    });
+    const poll = (): void => device.poll();
+    kernel.activations.bind(port, poll);
+    if (rxPort !== port) kernel.activations.bind(rxPort, poll);
   }
 
   /** Closes the channel and takes all grants back; what the backend still uses is left to the reclaimer. */
   close(): void {
-    this.#kernel.activations.unbind(this.port);
-    this.#kernel.hypercalls.evtchnClose(this.port);
+    this.#closePort(this.port);
+    if (this.rxPort !== this.port) this.#closePort(this.rxPort);
     this.#giveBack();
+  }
+
+  #allocPort(backendId: number): number {
+    const port = this.#kernel.hypercalls.evtchnAllocUnbound(backendId);
+    if (port < 0) throw new Error(`no event channel to domain ${backendId} (error ${-port})`);
+    return port;
+  }
+
+  #closePort(port: number): void {
+    this.#kernel.activations.unbind(port);
+    this.#kernel.hypercalls.evtchnClose(port);
   }
 
   #grantRing(backendId: number): number {

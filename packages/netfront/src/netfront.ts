@@ -223,7 +223,9 @@ export class Netfront {
       });
       const { device, rxPages } = this.#resources;
       this.#resources.grantTransmitPages(this.#backendId);
-      connection = new Connection(kernel, this.#backendId, device, rxPages, this.#reclaimer, this.#config, this.index);
+      const { splitEventChannels: split } = nodes;
+      const [config, reclaimer] = [this.#config, this.#reclaimer];
+      connection = new Connection(kernel, this.#backendId, device, rxPages, reclaimer, config, split, this.index);
       device.offload = this.#resources.offloadWith(nodes);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(`${error}`));

@@ -14,6 +14,8 @@ export interface VifNodes {
   readonly txChecksum: boolean;
   /** `feature-gso-tcpv4`: the backend takes super-segments, and we want to send them. */
   readonly txGso: boolean;
+  /** Each ring shall have an event channel of its own, and the backend can. */
+  readonly splitEventChannels: boolean;
 }
 
 /** Longest frame that fits in one slot where we put it. */
@@ -30,9 +32,15 @@ export function readVif(
   config: NetfrontConfig,
   cb: (error: Error | undefined, nodes?: VifNodes) => void,
 ): void {
-  const backendKeys = ['feature-rx-copy', 'feature-sg', 'feature-no-csum-offload', 'feature-gso-tcpv4'];
+  const backendKeys = [
+    'feature-rx-copy',
+    'feature-sg',
+    'feature-no-csum-offload',
+    'feature-gso-tcpv4',
+    'feature-split-event-channels',
+  ];
   const paths = [`${path}/mac`, `${path}/mtu`, ...backendKeys.map((key) => `${backend}/${key}`)];
-  kernel.xenstore.readMany(paths, (error, [macText, mtuText, rxCopy, sg, noCsum, gso]) => {
+  kernel.xenstore.readMany(paths, (error, [macText, mtuText, rxCopy, sg, noCsum, gso, split]) => {
     if (error !== undefined) {
       cb(error);
     } else if (rxCopy !== '1') {
@@ -47,6 +55,7 @@ export function readVif(
         scatterGather,
         txChecksum,
         txGso: config.gso && txChecksum && scatterGather && gso === '1',
+        splitEventChannels: config.splitEventChannels && split === '1',
       });
     }
   });
@@ -85,7 +94,7 @@ export function writeConnection(
     tx.writeAll(path, {
       'tx-ring-ref': connection.txRingRef,
       'rx-ring-ref': connection.rxRingRef,
-      'event-channel': connection.port,
+      ...eventChannels(connection, config),
       'request-rx-copy': 1,
       'feature-rx-notify': 1,
       'feature-sg': 1,
@@ -98,4 +107,11 @@ export function writeConnection(
       'feature-no-csum-offload': config.checksumOffload ? 0 : 1,
     });
   }, cb);
+}
+
+/** What another connection may have left is blanked. */
+function eventChannels({ port, rxPort }: Connection, config: NetfrontConfig): Record<string, string | number> {
+  if (!config.splitEventChannels) return { 'event-channel': port };
+  if (port === rxPort) return { 'event-channel': port, 'event-channel-tx': '', 'event-channel-rx': '' };
+  return { 'event-channel': '', 'event-channel-tx': port, 'event-channel-rx': rxPort };
 }
