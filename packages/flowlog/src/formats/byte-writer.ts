@@ -1,7 +1,7 @@
 /** Numbers and text into bytes, without a string per number: what the writers of all formats stand on. */
 
 /** A piece of a file is handed on when it has about this many bytes. */
-const PIECE_BYTES = 0x4_0000;
+const PIECE_BYTES = 0x8_0000;
 
 const DIGIT_0 = 0x30;
 const MINUS = 0x2d;
@@ -102,7 +102,7 @@ export class ByteWriter {
   /** A double so that it reads back as itself: integers and nanoseconds by hand. At most 32 bytes. */
   number(value: number): void {
     const whole = Math.floor(value);
-    if (whole === value && Math.abs(value) < Number.MAX_SAFE_INTEGER && !Object.is(value, -0)) {
+    if (whole === value && value > 0 && value < Number.MAX_SAFE_INTEGER) {
       this.integer(value);
       return;
     }

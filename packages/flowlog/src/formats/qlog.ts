@@ -24,6 +24,11 @@ const FLAG_FIN = 0x01;
 const FLAG_SYN = 0x02;
 const FLAG_ACK = 0x10;
 const FLAG_NAMES = ['fin', 'syn', 'reset', 'push', 'ack', 'urgent', 'ece', 'cwr'];
+/** JSON of what each byte of flags says. */
+const FLAG_DETAILS = Array.from({ length: 256 }, (_, flags) => {
+  const set = FLAG_NAMES.filter((_name, bit) => flags & (1 << bit));
+  return `{"type":"flags"${set.map((name) => `,"${name}":true`).join('')}}`;
+});
 const TCP_BYTES = 20;
 /** Linux's threshold while no loss has set it. */
 const NO_THRESHOLD = 0x7fff_ffff;
@@ -112,11 +117,11 @@ function* qlogEvents(flow: FlowTrace): Generator<QlogEvent> {
     if (rows.kind === ROW_WINDOW) {
       const next = congestionState(flow, row);
       if (next !== state) {
-        const data = JSON.stringify(state === '' ? { new: next } : { old: state, new: next });
+        const data = state === '' ? `{"new":"${next}"}` : `{"old":"${state}","new":"${next}"}`;
         yield { timeUs, category: 'recovery', event: 'congestion_state_updated', data };
         state = next;
       }
-      const data = JSON.stringify(metricsOf(flow, row));
+      const data = metricsOf(flow, row);
       if (data !== metrics) yield { timeUs, category: 'recovery', event: 'metrics_updated', data };
       metrics = data;
       continue;
@@ -142,7 +147,7 @@ function* qlogEvents(flow: FlowTrace): Generator<QlogEvent> {
           inFlight = inFlight.slice(covered);
         }
       }
-      const frames = from < 0 ? [] : [{ frame_type: 'ack', acked_ranges: [[from, acked]] }];
+      const frames = from < 0 ? '' : `{"frame_type":"ack","acked_ranges":[[${from},${acked}]]}`;
       yield packet(flow, row, timeUs, 'packet_received', received++, frames);
       continue;
     }
@@ -151,41 +156,36 @@ function* qlogEvents(flow: FlowTrace): Generator<QlogEvent> {
       const at = inFlight.findIndex((one) => one.seq === seq);
       const lost = inFlight[at];
       if (lost !== undefined) {
-        const data = JSON.stringify({ packet_number: lost.number, header: { packet_number: lost.number } });
+        const data = `{"packet_number":${lost.number},"header":{"packet_number":${lost.number}}}`;
         yield { timeUs, category: 'recovery', event: 'packet_lost', data };
         inFlight.splice(at, 1, { seq, end, number: sent });
       }
     } else if (end !== seq) inFlight.push({ seq, end, number: sent });
-    yield packet(flow, row, timeUs, 'packet_sent', sent++, []);
+    yield packet(flow, row, timeUs, 'packet_sent', sent++, '');
   }
 }
 
+/** @param frames JSON of what the packet acknowledges, '' when nothing. */
 function packet(
   flow: FlowTrace,
   row: number,
   timeUs: number,
   event: string,
   number: number,
-  frames: object[],
+  frames: string,
 ): QlogEvent {
   const { segments } = flow;
   const info = segments.info[row]!;
-  const flags = segmentFlags(info);
   const blocks = sackBlocks(info);
   const headerBytes = TCP_BYTES + (hasTimestamps(info) ? 12 : 0) + (blocks > 0 ? 4 + 8 * blocks : 0);
   const bytes = segments.bytes[row]!;
-  const header = {
-    packet_number: number,
-    sequence_number: segments.seq[row]! >>> 0,
-    acknowledgement_number: segments.ack[row]! >>> 0,
-    payload_length: bytes,
-    header_length: headerBytes,
-    packet_size: headerBytes + bytes,
-  };
-  const set = Object.fromEntries(FLAG_NAMES.filter((_, bit) => flags & (1 << bit)).map((name) => [name, true]));
-  const details = [{ type: 'flags', ...set }];
-  const raw = { length: headerBytes + bytes, payload_length: bytes };
-  const data = JSON.stringify({ packet_type: '1RTT', header, raw, frames, details });
+  const all = headerBytes + bytes;
+  const numbers = `"packet_number":${number},"sequence_number":${segments.seq[row]! >>> 0}`;
+  const lengths = `"payload_length":${bytes},"header_length":${headerBytes},"packet_size":${all}`;
+  const header = `{${numbers},"acknowledgement_number":${segments.ack[row]! >>> 0},${lengths}}`;
+  const raw = `{"length":${all},"payload_length":${bytes}}`;
+  const details = FLAG_DETAILS[segmentFlags(info)]!;
+  const data = `{"packet_type":"1RTT","header":${header},"raw":${raw},"frames":[${frames}],"details":[${details}]}`;
   return { timeUs, category: 'transport', event, data };
 }
 
@@ -195,23 +195,18 @@ function congestionState({ windows }: FlowTrace, row: number): string {
   return STATE_NAMES[windows.cwnd[row]! < windows.ssthresh[row]! ? 0 : 1]!;
 }
 
-/** Times in milliseconds, as qvis wants them; what the log does not know is left out. */
-function metricsOf({ windows }: FlowTrace, row: number): object {
-  const ms = (us: number) => (us > 0 ? us / 1000 : undefined);
+/** JSON; times in milliseconds, as qvis wants them; what the log does not know is left out. */
+function metricsOf({ windows }: FlowTrace, row: number): string {
   const ssthresh = windows.ssthresh[row]!;
   const pacing = windows.pacingRate[row]!;
   const inFlight = windows.pipe[row]! || (windows.sndNxt[row]! - windows.sndUna[row]!) >>> 0;
   const cwnd = windows.cwnd[row]!;
-  return {
-    // The names of draft-01 and of later drafts.
-    cwnd,
-    congestion_window: cwnd,
-    bytes_in_flight: inFlight,
-    ssthresh: ssthresh >= NO_THRESHOLD ? undefined : ssthresh,
-    smoothed_rtt: ms(windows.srttUs[row]!),
-    min_rtt: ms(windows.minRttUs[row]!),
-    rtt_variance: ms(windows.rttvarUs[row]!),
-    pacing_rate: pacing > 0 ? Math.round(pacing * 8) : undefined,
-    receive_window: windows.sndWnd[row]!,
-  };
+  // The names of draft-01 and of later drafts.
+  let data = `{"cwnd":${cwnd},"congestion_window":${cwnd},"bytes_in_flight":${inFlight}`;
+  if (ssthresh < NO_THRESHOLD) data += `,"ssthresh":${ssthresh}`;
+  if (windows.srttUs[row]! > 0) data += `,"smoothed_rtt":${windows.srttUs[row]! / 1000}`;
+  if (windows.minRttUs[row]! > 0) data += `,"min_rtt":${windows.minRttUs[row]! / 1000}`;
+  if (windows.rttvarUs[row]! > 0) data += `,"rtt_variance":${windows.rttvarUs[row]! / 1000}`;
+  if (pacing > 0) data += `,"pacing_rate":${Math.round(pacing * 8)}`;
+  return `${data},"receive_window":${windows.sndWnd[row]!}}`;
 }

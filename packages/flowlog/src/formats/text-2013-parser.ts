@@ -25,6 +25,19 @@ const WND = asciiBytes('WND');
 const SEG = asciiBytes('SEG');
 const UPD = asciiBytes('UPD');
 
+/** No line is shorter. */
+const LEAST_BYTES = 20;
+/** Digits of a whole number; with the six behind the point of a time they are no more than a double holds. */
+const MOST_DIGITS = 10;
+const DELAY_AS_WRITTEN = asciiBytes(', Delay=');
+/** By kind. */
+const AS_WRITTEN: readonly Uint8Array[] = [
+  asciiBytes(''),
+  asciiBytes(', Op=TX, Kind=SEG, details=['),
+  asciiBytes(', Op=RX, Kind=SEG, details=['),
+  asciiBytes(', Op=WND, Kind=UPD, details=['),
+];
+
 /**
  * Reads the lines of a 2013 log as its own tool did: the log went through a console, so that anything may stand between
  * the records; a line that is not a whole record by itself is skipped and counted. Never throws.
@@ -53,6 +66,7 @@ export class Text2013Parser {
   next(): boolean {
     const bytes = this.#bytes;
     while (this.#next < bytes.length) {
+      if (this.#asWritten()) return true;
       const lineFeed = bytes.indexOf(LINE_FEED, this.#next);
       this.#at = this.#next;
       this.#end = lineFeed < 0 ? bytes.length : lineFeed;
@@ -63,6 +77,50 @@ export class Text2013Parser {
       this.skippedLines++;
     }
     return false;
+  }
+
+  /** A line in the very form that it is written in, by one cursor; what is any other line is left to `#line`. */
+  #asWritten(): boolean {
+    const bytes = this.#bytes;
+    const { details } = this;
+    let at = this.#next;
+    if (at + LEAST_BYTES > bytes.length || bytes[at] !== TIME[0] || bytes[at + 4] !== TIME[4]) return false;
+    for (let i = 1; i < 4; i++) if (bytes[at + i] !== TIME[i]) return false;
+    at += 5;
+    for (let field = 0; field < 2; field++) {
+      let value = 0;
+      const first = at;
+      for (; at - first < MOST_DIGITS && (bytes[at]! - DIGIT_0) >>> 0 < 10; at++)
+        value = 10 * value + bytes[at]! - DIGIT_0;
+      if (at === first || bytes[at] !== POINT) return false;
+      const point = at++;
+      for (; at - point <= 6 && (bytes[at]! - DIGIT_0) >>> 0 < 10; at++) value = 10 * value + bytes[at]! - DIGIT_0;
+      if (at - point !== 7 || bytes[at] !== COMMA) return false;
+      if (field === 0) {
+        this.timeUs = value;
+        for (let i = 0; i < DELAY_AS_WRITTEN.length; i++) if (bytes[at + i] !== DELAY_AS_WRITTEN[i]) return false;
+        at += DELAY_AS_WRITTEN.length;
+      } else this.delayUs = value;
+    }
+    // The letter after ", Op=" tells the kind, and with it all that follows up to the bracket.
+    const letter = bytes[at + 5];
+    const kind = letter === TX[0] ? LINE_TX : letter === RX[0] ? LINE_RX : LINE_WND;
+    const text = AS_WRITTEN[kind]!;
+    for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
+    at += text.length;
+    const count = kind === LINE_WND ? WINDOW_DETAILS : SEGMENT_DETAILS;
+    for (let i = 0; i < count; i++, at++) {
+      let value = 0;
+      const first = at;
+      for (; at - first < MOST_DIGITS && (bytes[at]! - DIGIT_0) >>> 0 < 10; at++)
+        value = 10 * value + bytes[at]! - DIGIT_0;
+      if (at === first || bytes[at] !== (i + 1 === count ? BRACKET_END : BLANK)) return false;
+      details[i] = value;
+    }
+    if (bytes[at] !== BLANK || bytes[at + 1] !== LINE_FEED) return false;
+    this.kind = kind;
+    this.#next = at + 2;
+    return true;
   }
 
   #line(): boolean {
