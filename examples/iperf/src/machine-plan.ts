@@ -28,6 +28,8 @@ const MAX_MACHINE_MIB = 2047;
 const FLOW_LOG_RECORDS = 1 << 20;
 /** A terminal shows something new this often. */
 const LIVE_US = 250_000;
+/** Who looks on sees what happened at most so long ago. */
+const TRACE_FLUSH_US = 100_000;
 
 export interface MachinePlan {
   readonly machine: MachineOptions;
@@ -99,7 +101,8 @@ function domain(
     seed: options.seed,
     verify: options.verify,
     flowLogRecords: options.flowLog === undefined || isTrace(options.flowLog) ? 0 : FLOW_LOG_RECORDS,
-    trace: options.flowLog !== undefined && isTrace(options.flowLog),
+    trace: options.live !== undefined || (options.flowLog !== undefined && isTrace(options.flowLog)),
+    traceFlushUs: options.live === undefined ? 0 : TRACE_FLUSH_US,
     netfront: { checksumOffload: options.checksumOffload, gso: options.gso, gro: options.gro },
     tcp: {
       congestion: options.congestion,

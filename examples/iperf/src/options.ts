@@ -51,6 +51,8 @@ export interface IperfOptions {
   readonly audit: boolean;
   readonly flowLog: string | undefined;
   readonly pcap: string | undefined;
+  /** Port of the page that draws while the run goes on, 0 for any; undefined for no page. */
+  readonly live: number | undefined;
 }
 
 /** What `--help` and `--version` ask for instead of a run. */
@@ -131,7 +133,8 @@ function createCommand(): Command {
       '--flow-log <file>',
       'FILE.qflow: both ends and the machine, streamed; FILE.log: the sender as text of 2013',
     )
-    .option('--pcap <file>', 'write the frames at the bridge as pcapng');
+    .option('--pcap <file>', 'write the frames at the bridge as pcapng')
+    .option('--live [port]', 'serve a page on 127.0.0.1 that draws the flows while the run goes on');
   return command;
 }
 
@@ -175,6 +178,7 @@ interface RawOptions {
   readonly audit?: boolean;
   readonly flowLog?: string;
   readonly pcap?: string;
+  readonly live?: string | true;
 }
 
 function check(raw: RawOptions, given: (name: string) => boolean): IperfOptions {
@@ -222,6 +226,7 @@ function check(raw: RawOptions, given: (name: string) => boolean): IperfOptions 
     audit: raw.audit ?? false,
     flowLog: raw.flowLog === undefined ? undefined : flowLogFile(raw.flowLog),
     pcap: raw.pcap,
+    live: raw.live === undefined ? undefined : livePort(raw),
   };
 }
 
@@ -268,6 +273,14 @@ function oneOf<T extends string>(name: string, text: string, words: readonly T[]
 function congestion(text: string): IperfOptions['congestion'] {
   const name = oneOf('-C/--congestion', text, ['cubic', 'newreno', 'reno', 'bbr'] as const);
   return name === 'reno' ? 'newreno' : name;
+}
+
+function livePort({ live, flowLog, json }: RawOptions): number {
+  if (flowLog !== undefined && !isTrace(flowLog)) {
+    throw new UsageError(`--live and --flow-log ${flowLog} exclude each other: let the log end in .qflow`);
+  }
+  if (json) throw new UsageError('--live and --json exclude each other: the address of the page is printed');
+  return typeof live === 'string' ? integer('--live', live, 0, 65_535) : 0;
 }
 
 function flowLogFile(path: string): string {

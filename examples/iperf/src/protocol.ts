@@ -34,6 +34,8 @@ export interface TrafficArgs {
   readonly flowLogRecords: number;
   /** Whether everything is recorded and streamed to the command. */
   readonly trace: boolean;
+  /** Least time between what is recorded and the command's having it, 0: when a chunk is full. */
+  readonly traceFlushUs: number;
   readonly tcp: TrafficTcp;
   readonly netfront: TrafficNetfront;
 }

@@ -2,6 +2,7 @@ import { FlowLog, text2013Chunks } from '@qanat/flowlog';
 import { createMachine, type DomainExit, type DomainHandle, type Image, type Machine, MachineError } from 'qanat';
 import * as clientImage from './images/client.ts';
 import * as serverImage from './images/server.ts';
+import type { LivePage } from './live.ts';
 import { BRIDGE, planMachine } from './machine-plan.ts';
 import type { IperfOptions } from './options.ts';
 import { ProcessOutput, type RunOutput } from './output.ts';
@@ -35,6 +36,7 @@ export class IperfRun {
   #pcap: OutputFile | undefined;
   #traceOutput: OutputFile | undefined;
   #trace: TraceFile | undefined;
+  #live: LivePage | undefined;
   #machine: Machine | undefined;
   #failure: string | undefined;
   #bridgeStats: Promise<void> | undefined;
@@ -66,6 +68,7 @@ export class IperfRun {
     const { json } = this.#options;
     try {
       this.#openFiles();
+      await this.#openLive();
       await this.#measure();
       if (json) this.#output.lines([JSON.stringify(jsonReport(this.#result), null, 2)]);
       else this.#output.lines(this.#report.summary());
@@ -81,6 +84,7 @@ export class IperfRun {
     } finally {
       this.discardFiles();
       await this.#machine?.close();
+      await this.#live?.close();
     }
   }
 
@@ -98,6 +102,15 @@ export class IperfRun {
     this.#plans.forEach(({ id }, index) => {
       this.#flowLogs.set(id, OutputFile.open('--flow-log', flowLogPath(flowLog, index)));
     });
+  }
+
+  async #openLive(): Promise<void> {
+    const { live } = this.#options;
+    if (live === undefined) return;
+    // Loaded only now: no other run needs what makes pages.
+    const { LivePage } = await import('./live.ts');
+    this.#live = await LivePage.open(live);
+    this.#output.lines([`Live: ${this.#live.url}`]);
   }
 
   async #measure(): Promise<void> {
@@ -139,15 +152,21 @@ export class IperfRun {
   /** Everything that happens to the flows, their domains and Dom0 goes into one file while it happens. */
   #startTrace(machine: Machine): () => Promise<void> {
     const file = this.#traceOutput;
-    if (file === undefined) return async () => {};
+    if (file === undefined && this.#live === undefined) return async () => {};
     const isVirtual = this.#options.machine === 'virtual';
-    const trace = new TraceFile(file, machine, isVirtual ? undefined : Date.now() * 1000 - machine.clock.now());
+    const trace = new TraceFile(
+      file,
+      this.#live,
+      machine,
+      isVirtual ? undefined : Date.now() * 1000 - machine.clock.now(),
+    );
     this.#trace = trace;
     const endDom0 = machine.traceDom0((message) => trace.receive('Domain-0', message));
     return async () => {
       await endDom0();
       trace.end();
       const { path, rows: records, lost: overwritten } = trace;
+      if (path === undefined) return;
       this.#result.flowLogs.push({ id: WHOLE_RUN, path, records, overwritten });
     };
   }

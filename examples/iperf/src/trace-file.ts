@@ -1,22 +1,35 @@
 import { SlotReceiver, type TraceMessage, TraceWriter } from '@qanat/flowlog';
 import type { Machine } from 'qanat';
+import type { LivePage } from './live.ts';
 import type { OutputFile } from './output-file.ts';
 
-/** The file of a streamed flow log: everything of all domains, as it comes. */
+/** A streamed flow log: everything of all domains, as it comes, into a file, into pages, or both. */
 export class TraceFile {
-  readonly path: string;
-  readonly #file: OutputFile;
+  /** Of the file, when there is one. */
+  readonly path: string | undefined;
+  readonly #file: OutputFile | undefined;
   readonly #writer: TraceWriter;
   readonly #receivers = new Map<string, SlotReceiver>();
   /** Rows that were recorded and found no room on their way. */
   lost = 0;
 
-  /** @param unixEpochUs Unix time at time 0 of the machine; undefined on virtual time, so that a run repeats to the byte. */
-  constructor(file: OutputFile, machine: Machine, unixEpochUs: number | undefined) {
-    this.path = file.path;
+  /**
+   * @param unixEpochUs Unix time at time 0 of the machine; undefined on virtual time, so that a run repeats to the byte.
+   */
+  constructor(
+    file: OutputFile | undefined,
+    live: LivePage | undefined,
+    machine: Machine,
+    unixEpochUs: number | undefined,
+  ) {
+    this.path = file?.path;
     this.#file = file;
     const { resolutionUs } = machine.clock;
-    this.#writer = new TraceWriter((bytes) => file.write(bytes), { clock: { unixEpochUs, resolutionUs } });
+    const sink = (bytes: Uint8Array): void => {
+      file?.write(bytes);
+      live?.write(bytes);
+    };
+    this.#writer = new TraceWriter(sink, { clock: { unixEpochUs, resolutionUs } });
   }
 
   /** Rows written. */
@@ -38,6 +51,6 @@ export class TraceFile {
   end(): void {
     this.#writer.end();
     for (const receiver of this.#receivers.values()) this.lost += receiver.lost;
-    this.#file.commit();
+    this.#file?.commit();
   }
 }

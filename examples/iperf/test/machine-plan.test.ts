@@ -44,6 +44,7 @@ describe('planMachine', () => {
       verify: true,
       flowLogRecords: 0,
       trace: false,
+      traceFlushUs: 0,
       tcp: { sndBuf: 262_144, rcvBuf: 262_144, mss: 1000, noDelay: true, congestion: 'newreno' },
     });
     expect(args('client').liveUs).toBeGreaterThan(0);

@@ -32,6 +32,7 @@ const DEFAULTS: IperfOptions = {
   verify: false,
   audit: false,
   flowLog: undefined,
+  live: undefined,
   pcap: undefined,
 };
 

@@ -13,10 +13,17 @@ export * from './kinds.ts';
 export { MachineRecorder } from './machine-recorder.ts';
 export {
   CHUNK_EVENTS,
+  CHUNK_HEADER_BYTES,
+  CHUNK_KIND,
   CHUNK_MACHINE,
+  CHUNK_MAGIC,
+  CHUNK_PAYLOAD_BYTES,
+  CHUNK_RANGES,
   CHUNK_SACKS,
   CHUNK_SEGMENTS,
   CHUNK_WINDOWS,
+  FILE_LENGTH,
+  FIRST_JSON_KIND,
   QFLOW_MAJOR,
   QFLOW_MINOR,
   type TableKind,

@@ -70,7 +70,7 @@ export function fileRoute(path: string): Route {
     response.writeHead(range === null ? 200 : 206, { ...headers, ...partial, 'content-length': length });
     if (request.method === 'HEAD' || length === 0) response.end();
     else
-      createReadStream(path, { start, end })
+      createReadStream(path, { start, end, highWaterMark: 1 << 20 })
         .on('error', () => response.destroy())
         .pipe(response);
   };

@@ -17,6 +17,6 @@ export function main(kernel: Kernel): void {
       traffic.add(plan, stack.connect({ host: args.serverIp, port: args.port, localPort: plan.localPort }));
     }
   };
-  if (args.trace) traced.end = startTrace(kernel, stack, args.port);
+  if (args.trace) traced.end = startTrace(kernel, stack, args.port, args.traceFlushUs);
   const traffic = new Traffic(kernel, args, netfronts, connect, () => traced.end());
 }

@@ -22,7 +22,7 @@ export function main(kernel: Kernel): void {
     },
     { tcp: args.tcp, netfront: args.netfront },
   );
-  if (args.trace) traced.end = startTrace(kernel, stack, args.port);
+  if (args.trace) traced.end = startTrace(kernel, stack, args.port, args.traceFlushUs);
   const traffic = new Traffic(
     kernel,
     args,

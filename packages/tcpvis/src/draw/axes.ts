@@ -1,6 +1,6 @@
 /** Grids and the numbers beside them. */
 import type { Unit } from '../view/panels.ts';
-import { formatTimeTick, formatValue, niceMaximum, tickStep, ticks, valueTicks } from './format.ts';
+import { formatTick, formatTimeTick, niceMaximum, tickStep, ticks, valueTicks } from './format.ts';
 import type { Frame } from './paint.ts';
 import type { Surface } from './surface.ts';
 import type { Theme } from './theme.ts';
@@ -62,7 +62,7 @@ function valueLabels(frame: Frame, unit: Unit): { readonly y: number; readonly t
     .filter((value) => value >= 0)
     .map((value) => ({
       y: frame.y + frame.height - ((value - frame.v0) / (frame.v1 - frame.v0)) * frame.height,
-      text: formatValue(unit, value),
+      text: formatTick(unit, value, Math.max(Math.abs(frame.v0), Math.abs(frame.v1))),
     }));
 }
 

@@ -70,6 +70,13 @@ export function formatBytes(value: number): string {
   return `${formatNumber(value)} B`;
 }
 
+/** @returns a tick of an axis that ends at `largest`: bytes in the unit of the largest, so that they can be compared. */
+export function formatTick(unit: Unit, value: number, largest: number): string {
+  if (unit !== 'bytes' && unit !== 'position') return formatValue(unit, value);
+  const found = BYTE_UNITS.find(([scale]) => largest >= scale);
+  return found === undefined || value === 0 ? formatBytes(value) : `${digits(value / found[0])} ${found[1]}`;
+}
+
 /** @param us microseconds. */
 export function formatDuration(us: number): string {
   const size = Math.abs(us);

@@ -99,19 +99,17 @@ function paintLine(
   dash: readonly number[] | undefined,
   width: number,
 ): void {
-  const { n, t, lo, hi, last } = line;
+  const { n, t, hi, last } = line;
   if (n === 0) return;
+  if (!line.exact) paintEnvelope(surface, line, frame, color);
   points.clear();
   let before = Number.NaN;
   for (let i = 0; i < n; i++) {
     const x = Math.max(-FAR, Math.min(xOf(frame, t[i]!), frame.x + frame.width + 2));
     if (!Number.isNaN(before)) points.add(x, before);
-    const low = yOf(frame, lo[i]!);
-    const high = yOf(frame, hi[i]!);
-    if (low !== high) points.add(x, low);
-    points.add(x, high);
-    before = yOf(frame, last[i]!);
-    if (before !== high) points.add(x, before);
+    // Where a pixel stands for many rows, the line is their highest, and the shade under it says how low they went.
+    before = yOf(frame, line.exact ? last[i]! : hi[i]!);
+    points.add(x, before);
   }
   // The last value holds until the picture ends, or the next is known.
   if (line.exact)
@@ -120,15 +118,35 @@ function paintLine(
   surface.polyline(points, { color, width, ...(dash === undefined ? {} : { dash }) });
 }
 
-function paintDots(surface: Surface, line: Line, frame: Frame, color: string): void {
-  const { n, t, lo, hi } = line;
+/** From the lowest to the highest value of every column. */
+function paintEnvelope(surface: Surface, { n, t, lo, hi }: Line, frame: Frame, color: string): void {
   points.clear();
-  const size = n > 2000 ? 1.2 : 2.2;
   for (let i = 0; i < n; i++) {
     const top = yOf(frame, hi[i]!);
+    const height = yOf(frame, lo[i]!) - top;
+    if (height < 0.5) continue;
+    const x = xOf(frame, t[i]!);
+    const next = i + 1 < n ? xOf(frame, t[i + 1]!) : x + 1;
+    points.add(x, top);
+    points.add(Math.max(0.6, Math.min(next - x, 3)), height);
+  }
+  surface.rects(points, color, 0.3);
+}
+
+function paintDots(surface: Surface, line: Line, frame: Frame, color: string): void {
+  const { n, t, lo, hi } = line;
+  if (!line.exact) paintEnvelope(surface, line, frame, color);
+  points.clear();
+  const size = n > 2000 ? 1.4 : 2.2;
+  for (let i = 0; i < n; i++) {
+    const x = xOf(frame, t[i]!) - size / 2;
+    const top = yOf(frame, hi[i]!);
     const bottom = yOf(frame, lo[i]!);
-    points.add(xOf(frame, t[i]!) - size / 2, top - size / 2);
-    points.add(size, Math.max(size, bottom - top + size));
+    points.add(x, top - size / 2);
+    points.add(size, size);
+    if (bottom - top < size) continue;
+    points.add(x, bottom - size / 2);
+    points.add(size, size);
   }
   surface.rects(points, color, 0.85);
 }

@@ -273,7 +273,7 @@ export class App {
     this.#limit(summary);
     this.time.fit();
     this.#welcome.hide();
-    this.#setState(summary.complete ? 'ready' : 'reading');
+    this.#setState(summary.complete && !summary.live ? 'ready' : 'reading');
     this.#relayout();
   }
 

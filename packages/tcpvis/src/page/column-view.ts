@@ -38,6 +38,7 @@ export class ColumnView {
   /** Gives the panels their sizes: bands are thin, the rest is shared by weight. */
   resize(width: number, height: number): void {
     this.#width = Math.max(LEAST_WIDTH, width - GUTTER - RIGHT);
+    this.element.style.width = `${GUTTER + this.#width + RIGHT}px`;
     const bands = this.panels.filter(({ plan }) => PANEL_KINDS[plan.spec.kind].band).length;
     const weights = this.panels.reduce((sum, { plan }) => sum + weightOf(plan.spec.kind), 0);
     const heads = this.panels.length * (HEAD_HEIGHT + PANEL_GAP);

@@ -15,7 +15,7 @@ import { drawTile } from './tile.ts';
 const ROWS_SHOWN = 40;
 /** The picture grows while the rows are read: first after this, then after twice as long, and so on. */
 const REFRESH_MS = 1000;
-const LIVE_REFRESH_MS = 100;
+const LIVE_REFRESH_MS = 200;
 /** Flows in columns or under each other. */
 const MAX_COLUMNS = 4;
 const MAX_EACH = 6;
@@ -103,19 +103,30 @@ export class Session {
       throw new Error(`the run cannot be followed: the server says ${answer.status}`);
     const live = new LiveStore();
     const reader = answer.body.getReader();
-    let shown = 0;
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (opening !== this.#opening) {
-        await reader.cancel();
-        return;
+    let fresh = false;
+    let showing: Promise<void> = Promise.resolve();
+    const show = (): void => {
+      if (!fresh || opening !== this.#opening) return;
+      fresh = false;
+      showing = showing.then(() => this.#showLive(live));
+    };
+    const timer = setInterval(show, LIVE_REFRESH_MS);
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (opening !== this.#opening) {
+          await reader.cancel();
+          return;
+        }
+        if (value !== undefined) await live.add(value);
+        this.#engine?.extend();
+        fresh = true;
+        if (done) break;
       }
-      if (value !== undefined) live.add(value);
-      if (done) break;
-      if (performance.now() - shown < LIVE_REFRESH_MS) continue;
-      shown = performance.now();
-      await this.#showLive(live);
+    } finally {
+      clearInterval(timer);
     }
+    await showing;
     this.#live = false;
     await this.#showLive(live);
     if (this.#engine === undefined) throw new Error('the run ended before it had recorded anything');

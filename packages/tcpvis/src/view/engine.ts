@@ -172,6 +172,8 @@ export class Engine {
     if (spec.kind === 'rings') return source?.digest.has.ring === true;
     if (spec.kind === 'sleep') return source?.digest.has.sleep === true;
     if (spec.kind === 'queue') return this.sources.some(({ digest }) => digest.has.queue);
+    // A capture does not tell how long a segment was under way inside.
+    if (spec.kind === 'delay') return source?.store.descriptor.kind !== 'capture';
     if (spec.kind === 'limited') return flow.digest.limited.changes > 1;
     return true;
   }

@@ -106,7 +106,7 @@ export class FlowDigest {
 
   constructor(store: FlowStore) {
     this.#store = store;
-    this.decoder = new SegmentDecoder(store.descriptor);
+    this.decoder = new SegmentDecoder(store);
   }
 
   /** Payload bytes seen in a direction so far. */

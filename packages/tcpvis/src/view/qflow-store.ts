@@ -92,7 +92,7 @@ export function addToStore(
 function putSource(store: TraceStore, descriptor: SourceDescriptor, strings: readonly string[]): void {
   const at = store.sources.findIndex((known) => known.descriptor.id === descriptor.id);
   if (at < 0) store.sources.push({ descriptor, machine: new ChunkList(), strings });
-  else store.sources[at] = { ...store.sources[at]!, descriptor, strings };
+  else Object.assign(store.sources[at]!, { descriptor, strings });
 }
 
 function putFlow(store: TraceStore, descriptor: FlowDescriptor): void {
@@ -105,7 +105,7 @@ function putFlow(store: TraceStore, descriptor: FlowDescriptor): void {
       windows: new ChunkList<WindowTable>(),
       events: new ChunkList<EventTable>(),
     });
-  } else store.flows[at] = { ...store.flows[at]!, descriptor };
+  } else store.flows[at]!.descriptor = descriptor;
 }
 
 function addChunk(store: TraceStore, chunk: ChunkIndex, read: ReadBytes, cache: TableCache): void {

@@ -174,8 +174,8 @@ export class FlowQuery {
 
   /** Visits the rows in a stretch of time, and one more at each side, decoded. @returns the decoder as it is after them. */
   async eachSegment(range: Range, visit: Visit): Promise<SegmentDecoder> {
-    const { segments, descriptor } = this.store;
-    const decoder = new SegmentDecoder(descriptor);
+    const { segments } = this.store;
+    const decoder = new SegmentDecoder(this.store);
     const known = this.digest.snapshots.length;
     const first = segments.firstWithRowBefore(range.t0);
     const end = Math.min(known, segments.countStartingUntil(range.t1) + 1);
@@ -195,7 +195,7 @@ export class FlowQuery {
     const snapshot = this.digest.snapshots[index];
     if (snapshot === undefined) return;
     const table = await this.store.segments.chunks[index]!.load();
-    const decoder = new SegmentDecoder(this.store.descriptor);
+    const decoder = new SegmentDecoder(this.store);
     decoder.restore(snapshot);
     visit(table, decoder.decode(table));
   }

@@ -1,5 +1,13 @@
 /** Makes positions in the two byte streams of a connection out of the wrapping numbers on the wire. */
-import { isReceived, REASON_NONE, REASON_OTHER, type SegmentTable, segmentFlags, segmentReason } from '@qanat/flowlog';
+import {
+  type FlowDescriptor,
+  isReceived,
+  REASON_NONE,
+  REASON_OTHER,
+  type SegmentTable,
+  segmentFlags,
+  segmentReason,
+} from '@qanat/flowlog';
 
 /** Direction of data: 0 what this end sends, 1 what it receives. */
 export type Direction = 0 | 1;
@@ -52,7 +60,7 @@ export interface DecodedSegments {
 
 export class SegmentDecoder {
   readonly #state = new Float64Array(2 * STATE_NUMBERS);
-  readonly #shift: readonly [number, number];
+  readonly #flow: { readonly descriptor: FlowDescriptor };
   readonly #out: DecodedSegments = {
     rows: 0,
     timeUs: new Float64Array(0),
@@ -66,18 +74,12 @@ export class SegmentDecoder {
     cumAck: new Float64Array(0),
   };
 
-  /** Initial sequence numbers of both ends, and the shifts of the windows each end advertises; as far as known. */
-  constructor(flow: {
-    iss: number | undefined;
-    irs: number | undefined;
-    sndShift: number | undefined;
-    rcvShift: number | undefined;
-  }) {
-    [flow.iss, flow.irs].forEach((isn, direction) => {
+  /** @param flow what is known of it: initial sequence numbers now, the shifts of the windows whenever rows are decoded. */
+  constructor(flow: { readonly descriptor: FlowDescriptor }) {
+    this.#flow = flow;
+    [flow.descriptor.iss, flow.descriptor.irs].forEach((isn, direction) => {
       if (isn !== undefined) this.#start(direction, isn);
     });
-    // By the direction of the segment that carries the window.
-    this.#shift = [flow.rcvShift ?? 0, flow.sndShift ?? 0];
   }
 
   /** What `restore` takes to decode the next chunk again. */
@@ -103,8 +105,9 @@ export class SegmentDecoder {
     const { direction, start, end, kind, ack, edge, cumBytes, cumAck } = out;
     const state = this.#state;
     const { rows, info: infos, seq: seqs, ack: acks, bytes: lengths, window: windows } = table;
-    const [txShift, rxShift] = this.#shift;
-    const scales = [2 ** txShift, 2 ** rxShift] as const;
+    // By the direction of the segment that carries the window.
+    const { sndShift = 0, rcvShift = 0 } = this.#flow.descriptor;
+    const scales = [2 ** rcvShift, 2 ** sndShift] as const;
     for (let row = 0; row < rows; row++) {
       const info = infos[row]!;
       const d = isReceived(info) ? 1 : 0;

@@ -114,7 +114,8 @@ export class ChunkList<T extends { readonly rows: number }> {
 }
 
 export interface FlowStore {
-  readonly descriptor: FlowDescriptor;
+  /** A log that is still being written may tell more later. */
+  descriptor: FlowDescriptor;
   readonly segments: ChunkList<SegmentTable>;
   readonly sacks: ChunkList<SackTable>;
   readonly windows: ChunkList<WindowTable>;
@@ -122,9 +123,9 @@ export interface FlowStore {
 }
 
 export interface SourceStore {
-  readonly descriptor: SourceDescriptor;
+  descriptor: SourceDescriptor;
   readonly machine: ChunkList<MachineTable>;
-  readonly strings: readonly string[];
+  strings: readonly string[];
 }
 
 /** One chunk of the store, as the scan meets it. */
