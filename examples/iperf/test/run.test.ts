@@ -1,7 +1,18 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseText2013 } from '@qanat/flowlog';
+import {
+  areTwoEnds,
+  MACHINE_DROP,
+  MACHINE_NOTIFY_SENT,
+  MACHINE_QUEUE,
+  MACHINE_RING_PUSH,
+  MACHINE_RING_REAP,
+  MACHINE_SLEEP,
+  MACHINE_WAKE,
+  parseText2013,
+  readTrace,
+} from '@qanat/flowlog';
 import type { Kernel } from '@qanat/os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as clientImage from '../src/images/client.ts';
@@ -58,7 +69,7 @@ interface Document {
       readonly queue_drops: number;
       readonly impairment_drops: number;
     }[];
-    readonly flow_logs: readonly { readonly path: string; readonly records: number }[];
+    readonly flow_logs: readonly { readonly path: string; readonly records: number; readonly overwritten: number }[];
     readonly streams: readonly { readonly mss: number }[];
   };
   readonly error?: string;
@@ -186,6 +197,39 @@ describe('a run on virtual time', () => {
     expect(other.log.equals(first.log)).toBe(false);
     expect(other.pcap.equals(first.pcap)).toBe(false);
     expect(readdirSync(directory).length).toBe(6);
+  });
+
+  it('streams everything into one file, whole, the same for the same seed', async () => {
+    const trace = async (name: string) => {
+      const file = join(directory, name);
+      const link = '--loss 1 --delay 3ms --rate 50M';
+      const { qanat } = await iperfJson(`--machine virtual -n 300K --seed 3 ${link} --flow-log ${file}`);
+      return { bytes: readFileSync(file), log: qanat.flow_logs[0]! };
+    };
+    const { bytes, log } = await trace('a.qflow');
+    expect((await trace('b.qflow')).bytes.equals(bytes)).toBe(true);
+    const { sources, flows, problems } = readTrace(bytes);
+    expect(problems).toEqual([]);
+    expect(sources.map(({ id, name, kind }) => [id, name, kind])).toEqual([
+      [0, 'Domain-0', 'dom0'],
+      [1, 'server', 'domain'],
+      [2, 'client', 'domain'],
+    ]);
+    expect(areTwoEnds(flows[0]!, flows[1]!)).toBe(true);
+    const rows = [
+      ...flows.flatMap(({ segments, sacks, windows, events }) => [segments, sacks, windows, events]),
+      ...sources.map(({ machine }) => machine),
+    ].reduce((sum, table) => sum + table.rows, 0);
+    expect(log).toMatchObject({ records: rows, overwritten: 0 });
+    const kinds = (id: number) => new Set(sources[id]!.machine.kind);
+    const domain = [MACHINE_SLEEP, MACHINE_WAKE, MACHINE_RING_PUSH, MACHINE_RING_REAP, MACHINE_NOTIFY_SENT];
+    for (const kind of domain) expect(kinds(1)).toContain(kind);
+    for (const kind of [MACHINE_SLEEP, MACHINE_WAKE, MACHINE_QUEUE, MACHINE_DROP]) expect(kinds(0)).toContain(kind);
+    // A domain that slept was woken by its ring's port, or by time.
+    const { machine } = sources[2]!;
+    const ports = [...machine.kind].flatMap((kind, row) => (kind === MACHINE_WAKE ? [machine.a[row]!] : []));
+    expect(ports).toContain(-1);
+    expect(ports.some((port) => port > 0)).toBe(true);
   });
 
   it('writes a flow log that holds the flow, and a capture that holds its frames', async () => {

@@ -254,7 +254,7 @@ export class FlowRecorder implements TcpObserver {
     const { columns } = store;
     const { mss, rtt } = window;
     columns.timeUs[row] = nowUs;
-    columns.order[row] = this.#order.next++;
+    columns.order[row] = this.#nextOrder();
     columns.sndNxt[row] = window.sndNxt;
     columns.segAck[row] = window.segAck;
     columns.sndUna[row] = window.sndUna;
@@ -322,7 +322,7 @@ export class FlowRecorder implements TcpObserver {
     const row = store.claim();
     const { columns } = store;
     columns.timeUs[row] = nowUs;
-    columns.order[row] = this.#order.next++;
+    columns.order[row] = this.#nextOrder();
     columns.kind[row] = kind;
     columns.a[row] = a;
     columns.b[row] = b;
@@ -350,7 +350,7 @@ export class FlowRecorder implements TcpObserver {
     const row = store.claim();
     const { columns } = store;
     columns.timeUs[row] = nowUs;
-    columns.order[row] = this.#order.next++;
+    columns.order[row] = this.#nextOrder();
     columns.seq[row] = seq;
     columns.ack[row] = ack;
     columns.bytes[row] = bytes;
@@ -402,5 +402,12 @@ export class FlowRecorder implements TcpObserver {
 
   #armed(nowUs: number, timer: number, atUs: number): void {
     this.happened(nowUs, EVENT_TIMER_ARMED, timer, saturate(Math.max(atUs - nowUs, 0)));
+  }
+
+  /** Stays an int32, which is stored as quickly after 2^31 rows as before. */
+  #nextOrder(): number {
+    const order = this.#order.next;
+    this.#order.next = (order + 1) | 0;
+    return order;
   }
 }

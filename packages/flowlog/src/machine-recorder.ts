@@ -107,10 +107,17 @@ export class MachineRecorder {
     const row = store.claim();
     const { columns } = store;
     columns.timeUs[row] = nowUs;
-    columns.order[row] = this.#order.next++;
+    columns.order[row] = this.#nextOrder();
     columns.kind[row] = kind;
     columns.a[row] = a;
     columns.b[row] = b;
     columns.c[row] = c;
+  }
+
+  /** Stays an int32, which is stored as quickly after 2^31 rows as before. */
+  #nextOrder(): number {
+    const order = this.#order.next;
+    this.#order.next = (order + 1) | 0;
+    return order;
   }
 }

@@ -1,13 +1,13 @@
 import type { Clock } from '@qanat/clock';
 
-/** The clock is read for every eighth stamp: a reading costs as much as writing several records. */
-const STAMPS_PER_READING = 8;
+/** The clock is read for every sixteenth stamp: a reading costs as much as writing two records. */
+const STAMPS_PER_READING = 16;
 /** A longer step is no work but a pause (garbage collection, another process): it is not extrapolated. */
 const MAX_STEP_US = 20;
 
 /**
- * Times for the flow log. A batch's time was read when it began; within it every eighth stamp is a reading of the clock, and
- * those between are as far apart as the eight before were on average. On virtual time, which stands still in a batch, all are
+ * Times for the flow log. A batch's time was read when it began; within it every sixteenth stamp is a reading of the clock, and
+ * those between are as far apart as the ones before were on average. On virtual time, which stands still in a batch, all are
  * exact. Stamps never go back.
  */
 export class StampClock {
