@@ -10,6 +10,7 @@ const DOMAINS = new URL('../domains/main.js', import.meta.url);
 const LOOPBACK_CONNECTIONS = new URL('../contenders/loopback-connections.js', import.meta.url);
 
 const SOFTWARE = 'qanat, no offload';
+const GRO = 'qanat, GRO only';
 const OFFLOAD = 'qanat, offloads';
 const QANAT = 'qanat';
 const VETH_OFF = 'Linux veth, offloads off';
@@ -33,12 +34,14 @@ const bulkSoftware: BenchCase = {
   metrics: BULK,
   contenders: [
     iperf(SOFTWARE, 'off'),
+    iperf(GRO, 'gro'),
     vethBulk(VETH_OFF, 'off'),
     gondolin(GONDOLIN_IN, 'receives'),
     gondolin(GONDOLIN_OUT, 'sends'),
   ],
   ratios: [
     ['bitsPerSecond', SOFTWARE, VETH_OFF],
+    ['bitsPerSecond', GRO, VETH_OFF],
     ['bitsPerSecond', SOFTWARE, GONDOLIN_IN],
     ['bitsPerSecond', SOFTWARE, GONDOLIN_OUT],
   ],
@@ -113,7 +116,7 @@ const latency: BenchCase = {
     { key: 'p99Us', title: 'p99', per: 1, unit: 'us', digits: 1 },
     { key: 'meanUs', title: 'mean', per: 1, unit: 'us', digits: 1 },
     { key: 'roundTripsPerSecond', title: 'rate [1/s]', ...PLAIN },
-    { key: 'p99OverP50', title: 'p99/p50', per: 1, unit: '', digits: 1 },
+    { key: 'p99OverP50', title: 'p99/p50', per: 1, unit: '', digits: 2 },
   ],
   contenders: [{ name: QANAT, run: domains('ping-pong') }, vethPingPong(VETH)],
   ratios: [['p50Us', QANAT, VETH]],

@@ -68,25 +68,27 @@ export function longestGapSeconds({ spans }: IperfRun): number {
   return longestGap(spans, SPAN_SECONDS);
 }
 
-/** Whether this iperf has an option. */
-function hasOption(option: string): boolean {
+/** @returns what to say where this iperf lacks an option. */
+function without(option: string): string | undefined {
   help ??= execFileSync(process.execPath, [fileURLToPath(IPERF), '--help'], { encoding: 'utf8' });
-  return new RegExp(`${option}\\b`).test(help);
+  return new RegExp(`${option}\\b`).test(help) ? undefined : `this iperf has no ${option}`;
 }
 let help: string | undefined;
 
-/**
- * Two domains and Dom0 in three threads.
- * @param offloads `on` as iperf has them by default, `off` every checksum in software and no segment above the MTU.
- * @param args further arguments of iperf.
- */
-export function iperf(name: string, offloads: 'on' | 'off', args: readonly string[] = []): Contender {
+/** What a run switches off. */
+const SWITCHES = { on: [], gro: ['--no-offload'], off: ['--no-offload', '--no-gro'] } as const;
+
+/** `on`: as iperf has them by default. `gro`: every checksum in software, no segment above the MTU. `off`: nor GRO. */
+export type IperfOffloads = keyof typeof SWITCHES;
+
+/** Two domains and Dom0 in three threads. @param args further arguments of iperf. */
+export function iperf(name: string, offloads: IperfOffloads, args: readonly string[] = []): Contender {
   return {
     name,
-    missing: () => (offloads === 'off' || hasOption('--no-offload') ? undefined : 'this iperf has no offloads'),
+    missing: () => SWITCHES[offloads].map((option) => without(option)).find((reason) => reason !== undefined),
     run: async ({ seconds, warmUpSeconds }) => {
-      const off = offloads === 'off' && hasOption('--no-offload') ? ['--no-offload'] : [];
-      const run = await runIperf(seconds + warmUpSeconds, [...off, ...args], warmUpSeconds * 1000);
+      const all = [...SWITCHES[offloads], ...args];
+      const run = await runIperf(seconds + warmUpSeconds, all, warmUpSeconds * 1000);
       return iperfFigures(run, warmUpSeconds);
     },
   };
@@ -96,7 +98,7 @@ export function iperf(name: string, offloads: 'on' | 'off', args: readonly strin
  * The same with flow logs, which go nowhere. @param kind `log`: the sender's flow in a ring of memory, made to text at the
  * end; `qflow`: written while it runs.
  */
-export function iperfLogged(name: string, offloads: 'on' | 'off', kind: 'log' | 'qflow'): Contender {
+export function iperfLogged(name: string, offloads: IperfOffloads, kind: 'log' | 'qflow'): Contender {
   return {
     name,
     run: async (span) => {
