@@ -76,6 +76,8 @@ describe('options that are understood', () => {
     ['--no-offload', { checksumOffload: false, gso: false }],
     ['--verify --audit', { verify: true, audit: true }],
     ['--flow-log run.log', { flowLog: 'run.log' }],
+    ['--live', { live: 0 }],
+    ['--live 8080 --flow-log run.qflow', { live: 8080 }],
     ['--pcap run.pcapng', { pcap: 'run.pcapng' }],
     ['-p 1', { port: 1 }],
     ['--port 65535', { port: 65_535 }],

@@ -251,7 +251,7 @@ function paintMarks(surface: Surface, layer: Extract<Layer, { type: 'marks' }>, 
   for (let i = 0; i < layer.t.length; i += stride) {
     const color = markColor(layer.kind[i]!, theme);
     const x = xOf(frame, layer.t[i]!);
-    surface.rect(x - 0.5, frame.y, 1, frame.height, color, 0.28);
+    surface.rect(x - 0.5, frame.y, 1, frame.height, color, 0.4);
     surface.rect(x - 2, frame.y, 4, 5, color, 0.9);
   }
 }
