@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { severalFlows } from '../src/netsim-flows.ts';
+import { idealFlows } from '../src/netsim-ideal.ts';
 import { LOSS_RATES, matrix, matrixTable, RTT_US, SMOLTCP } from '../src/netsim-matrix.ts';
+import { steadyFlows } from '../src/netsim-steady.ts';
 import { transfer } from '../src/netsim-transfer.ts';
 
 const base = { bytes: 65_536, bufferBytes: 8192, lossRate: 0, rttUs: RTT_US, congestion: 'none', seed: 1 } as const;
@@ -56,4 +58,31 @@ describe('netsim', () => {
       ms: expect.any(Number),
     });
   });
+
+  it('knows what flows that double each round trip can reach at most', () => {
+    const small = idealFlows(16, 2 << 20, 1);
+    expect(small.busy).toBeGreaterThan(0.7);
+    expect(small.busy).toBeLessThan(0.8);
+    const long = idealFlows(16, 200 << 20, 1);
+    expect(long.busy).toBeGreaterThan(0.99);
+    expect(long.jain).toBeGreaterThan(0.999);
+    const real = severalFlows({ flows: 16, congestion: 'bbr', pacing: false, bytesPerFlow: 2 << 20, seed: 1 });
+    expect(real.busy).toBeLessThan(small.busy);
+  }, 120_000);
+
+  it('paced CUBIC fills a bottleneck with a queue of 64 KiB from 16 flows on, and hardly loses', () => {
+    const steady = { flows: 16, congestion: 'cubic', seed: 1, warmSeconds: 5, seconds: 3 } as const;
+    const paced = steadyFlows({ ...steady, pacing: true });
+    expect(paced.busy).toBeGreaterThan(0.9);
+    expect(paced.drops).toBeLessThan(0.005);
+    expect(steadyFlows({ ...steady, pacing: false }).busy).toBeLessThan(0.8);
+  }, 120_000);
+
+  it('flows of BBR share a bottleneck, none starves', () => {
+    const shared = { flows: 8, congestion: 'bbr', pacing: false, seed: 1, warmSeconds: 4, seconds: 6 } as const;
+    const { jain, busy, least, most } = steadyFlows({ ...shared, rttUs: 50_000 });
+    expect(jain).toBeGreaterThan(0.8);
+    expect(busy).toBeGreaterThan(0.8);
+    expect(most / least).toBeLessThan(3);
+  }, 120_000);
 });
