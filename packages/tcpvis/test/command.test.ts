@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeTrace, FORMATS, readAny, type Trace } from '@qanat/flowlog';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../src/index.ts';
+import { formatBytes, Progress } from '../src/progress.ts';
 import { bothEnds, transfer } from './simulated.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qanat-flow-'));
@@ -122,6 +123,31 @@ describe('qanat-flow convert', () => {
     await qanatFlow('convert', path('run.qflow'), path('old.jsonl'));
     expect(readFileSync(path('old.jsonl'), 'utf8')).toMatch(/^\{"type":"trace"/);
     expect(existsSync(path(`old.jsonl.${process.pid}.partial`))).toBe(false);
+  });
+});
+
+describe('progress', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('is one line on a terminal that goes away, for work that takes long, and nothing elsewhere', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const shown = (isTerminal: boolean) => {
+      const said: string[] = [];
+      const output = { out: () => {}, error: (text: string) => said.push(text), progress: isTerminal };
+      const progress = new Progress(output, 'run.jsonl');
+      progress.show(formatBytes(1));
+      vi.advanceTimersByTime(600);
+      progress.show(formatBytes(1_234_567));
+      progress.show(formatBytes(1_300_000));
+      vi.advanceTimersByTime(100);
+      progress.show(formatBytes(45_600_000));
+      progress.end();
+      return said;
+    };
+    expect(shown(true)).toEqual(['\r\x1b[Krun.jsonl: 1.23 MB', '\r\x1b[Krun.jsonl: 45.6 MB', '\r\x1b[K']);
+    expect(shown(false)).toEqual([]);
   });
 });
 
