@@ -77,7 +77,7 @@ describe('options that are understood', () => {
     ['--verify --audit', { verify: true, audit: true }],
     ['--flow-log run.log', { flowLog: 'run.log' }],
     ['--live', { live: 0 }],
-    ['--live 8080 --flow-log run.qflow', { live: 8080 }],
+    ['--live 8080 --flow-log run.qflow', { live: 8080, flowLog: 'run.qflow' }],
     ['--pcap run.pcapng', { pcap: 'run.pcapng' }],
     ['-p 1', { port: 1 }],
     ['--port 65535', { port: 65_535 }],
