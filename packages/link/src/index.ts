@@ -10,7 +10,7 @@ export {
 export type { SeededImpairment } from './link-options.ts';
 export { MacTable, type MacTableOptions } from './mac-table.ts';
 export { type Netif, type NetifUp, NO_OFFLOAD, type Offload } from './netif.ts';
-export { finishChecksum, finishIpChecksum, TcpSegmenter } from './offload-software.ts';
+export { finishChecksum, finishIpChecksum, TcpSegmenter, withChecksum } from './offload-software.ts';
 export { pcapTap } from './pcap-tap.ts';
 export {
   PCAP_DIRECTION_IN,

@@ -1,4 +1,4 @@
-import { addSum, finishSum, foldSum, type Memory } from '@qanat/bytes';
+import { addSum, finishSum, foldSum, type Memory, type Packet } from '@qanat/bytes';
 import { ETH_HEADER_BYTES, ETH_TYPE_IPV4, getType } from '@qanat/ethernet';
 import {
   FLAG_DF,
@@ -17,6 +17,7 @@ import {
   PROTOCOL_TCP,
   PROTOCOL_UDP,
   pseudoHeaderSum,
+  sumPacket,
   updateChecksum,
 } from '@qanat/ipv4';
 import { CWR, FIN, headerBytes, headerFits, PSH, TCP_CHECKSUM, TCP_SEQ } from '@qanat/tcp';
@@ -68,6 +69,43 @@ export function finishIpChecksum(memory: Memory, ip: number, len: number): boole
   }
   writeChecksum(memory, ip, transport, bytes, field);
   return true;
+}
+
+/** Where the transport checksum of a packet stands, which is at its Ethernet header; 0 when it is no TCP or UDP over IPv4. */
+function checksumField(memory: Memory, packet: Packet): number {
+  const { addr, len, headLen } = packet;
+  if (headLen < ETH_HEADER_BYTES + IPV4_HEADER_BYTES || getType(memory, addr) !== ETH_TYPE_IPV4) return 0;
+  const ip = addr + ETH_HEADER_BYTES;
+  // What pads a frame would be summed up, too.
+  if (ipv4Bytes(memory, ip, len - ETH_HEADER_BYTES) !== len - ETH_HEADER_BYTES) return 0;
+  const transport = ip + getHeaderBytes(memory, ip);
+  const protocol = getProtocol(memory, ip);
+  const field = protocol === PROTOCOL_TCP ? TCP_CHECKSUM : protocol === PROTOCOL_UDP ? UDP_CHECKSUM : 0;
+  return field > 0 && transport + field + 2 <= addr + headLen ? transport + field : 0;
+}
+
+/**
+ * Has `look` see a packet with the checksum that it would have on a cable, in fragments or not; afterwards it is as it was.
+ * @param packet at its Ethernet header, with a blank checksum.
+ */
+export function withChecksum(memory: Memory, packet: Packet, look: () => void): void {
+  const field = checksumField(memory, packet);
+  if (field === 0) {
+    look();
+    return;
+  }
+  const { view } = memory;
+  const blank = view.getUint16(field);
+  const ip = packet.addr + ETH_HEADER_BYTES;
+  const headers = ETH_HEADER_BYTES + getHeaderBytes(memory, ip);
+  view.setUint16(field, 0);
+  packet.pull(headers);
+  const pseudo = pseudoHeaderSum(getSrc(memory, ip), getDst(memory, ip), getProtocol(memory, ip), packet.len);
+  const sum = finishSum(addSum(pseudo, sumPacket(memory, packet)));
+  packet.push(headers);
+  view.setUint16(field, sum === 0 ? 0xffff : sum);
+  look();
+  view.setUint16(field, blank);
 }
 
 function writeChecksum(memory: Memory, ip: number, transport: number, bytes: number, field: number): void {

@@ -1,6 +1,7 @@
-import type { Memory, Packet } from '@qanat/bytes';
+import { type Memory, PACKET_CSUM_BLANK, type Packet } from '@qanat/bytes';
 import type { Clock } from '@qanat/clock';
 import type { Netif, NetifUp, Offload } from './netif.ts';
+import { withChecksum } from './offload-software.ts';
 import { PCAP_DIRECTION_IN, PCAP_DIRECTION_OUT, type PcapngWriter } from './pcapng.ts';
 
 /** A device that writes down what passes through it. A capture costs memory traffic and garbage; without it, none. */
@@ -35,8 +36,17 @@ class PcapTap implements Netif, NetifUp {
   }
 
   transmit(packet: Packet): void {
-    this.#writer.packet(this.#iface, this.#clock.now(), this.memory, packet, PCAP_DIRECTION_OUT);
+    this.#write(packet, PCAP_DIRECTION_OUT);
     this.#netif.transmit(packet);
+  }
+
+  /** A capture shows checksums, blank or not. */
+  #write(packet: Packet, direction: number): void {
+    const write = (): void => {
+      this.#writer.packet(this.#iface, this.#clock.now(), this.memory, packet, direction);
+    };
+    if (packet.flags & PACKET_CSUM_BLANK) withChecksum(this.memory, packet, write);
+    else write();
   }
 
   release(packet: Packet): void {
@@ -60,7 +70,7 @@ class PcapTap implements Netif, NetifUp {
 
   receive(packet: Packet): void {
     // When the stack sees it, not when it arrived: stamps in a capture do not go back.
-    this.#writer.packet(this.#iface, this.#clock.now(), this.memory, packet, PCAP_DIRECTION_IN);
+    this.#write(packet, PCAP_DIRECTION_IN);
     this.#up?.receive(packet);
   }
 

@@ -1,9 +1,10 @@
-import { Memory } from '@qanat/bytes';
+import { Memory, PACKET_CSUM_BLANK, Packet } from '@qanat/bytes';
 import { writeHeader as writeEthernet } from '@qanat/ethernet';
 import { checkHeader, FLAG_DF, getId, HEADER_OK, pseudoHeaderSum, writeHeader } from '@qanat/ipv4';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { finishChecksum, TcpSegmenter } from '../src/index.ts';
+import { createPipe, finishChecksum, PcapngWriter, pcapTap, TcpSegmenter, withChecksum } from '../src/index.ts';
+import { createGround } from './harness.ts';
 
 const memory = Memory.create({ bytes: 1 << 18 });
 const { u8, view, kernel } = memory;
@@ -78,6 +79,56 @@ describe('finishChecksum', () => {
     expect(finishChecksum(memory, AT, len)).toBe(false);
     expect(new TcpSegmenter(memory).begin(AT, len, 100, 14, false)).toBe(false);
     expect(u8.slice(AT, AT + 128)).toEqual(before);
+  });
+});
+
+describe('a capture', () => {
+  it('shows the checksum of what has none, in one piece or several, and leaves it blank', () => {
+    const ground = createGround();
+    const [near, far] = createPipe({ ...ground.on, offload: { checksum: true, gso: true } });
+    const chunks: Uint8Array[] = [];
+    const writer = new PcapngWriter((chunk) => chunks.push(chunk));
+    const tap = pcapTap(near, writer, ground.time.clock);
+    const came: Uint8Array[] = [];
+    far.attach({
+      receive: (packet) => came.push(ground.memory.u8.slice(packet.addr, packet.addr + packet.len)),
+      receiveDone() {},
+      transmitReady() {},
+    });
+    tap.attach({ receive() {}, receiveDone() {}, transmitReady() {} });
+    for (const payload of [1001, 9000]) {
+      const len = make({ payload });
+      const packet = tap.allocate(len)!;
+      packet.set(packet.addr, len);
+      ground.memory.u8.set(u8.subarray(AT, AT + len), packet.addr);
+      packet.flags = PACKET_CSUM_BLANK;
+      packet.gsoSize = payload > 1400 ? 1400 : 0;
+      // Odd pieces.
+      if (payload === 9000) {
+        const whole = new Packet();
+        whole.set(packet.addr, len);
+        whole.headLen = 201;
+        whole.fragCount = 1;
+        whole.fragAddr[0] = packet.addr + 201;
+        whole.fragLen[0] = len - 201;
+        whole.flags = PACKET_CSUM_BLANK;
+        let shown = 0;
+        withChecksum(ground.memory, whole, () => {
+          shown = ground.memory.view.getUint16(packet.addr + 50);
+        });
+        finishChecksum(memory, AT, len);
+        expect(shown).toBe(view.getUint16(AT + 50));
+        make({ payload });
+      }
+      tap.transmit(packet);
+      tap.flush();
+      ground.time.run(ground.time.clock.now() + 1);
+      // What came is as it was sent, the blank included.
+      expect(Buffer.compare(came.at(-1)!, u8.subarray(AT, AT + len))).toBe(0);
+      writer.flush();
+      finishChecksum(memory, AT, len);
+      expect(Buffer.concat(chunks).includes(Buffer.from(u8.subarray(AT, AT + len)))).toBe(true);
+    }
   });
 });
 
