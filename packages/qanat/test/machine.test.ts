@@ -73,7 +73,8 @@ describe('a machine', () => {
       const stop = machine.capture('xenbr0', (chunk) => chunks.push(chunk));
       await machine.run();
       const { packets, droppedPackets } = await stop();
-      expect(packets).toBeGreaterThan(150);
+      // Super-segments count as one.
+      expect(packets).toBeGreaterThan(40);
       expect(droppedPackets).toBe(0);
       return Buffer.concat(chunks);
     };

@@ -21,8 +21,9 @@ export function givenUp(c: Connection): boolean {
   const nowUs = c.tcp.nowUs;
   if (c.stalledSinceUs === NEVER) c.stalledSinceUs = nowUs - c.rtt.rtoUs;
   const { userTimeoutUs, retries2, orphanRetries } = c.config;
-  // Nobody waits for the outcome: a peer that only keeps its window closed shall not hold the memory for ever.
-  if (c.orphaned && c.backoff >= orphanRetries) return true;
+  // Nobody waits for the outcome: a peer that only keeps its window closed shall not hold the memory for ever. One that
+  // answers probes has until they are as far apart as they get (Linux: tcp_probe_timer).
+  if (c.orphaned && c.backoff >= orphanRetries && (!c.persisting || c.rtoUs >= c.config.maxRtoUs)) return true;
   if (userTimeoutUs > 0) return nowUs - c.stalledSinceUs >= userTimeoutUs;
   return c.retries >= retries2;
 }

@@ -335,6 +335,18 @@ describe('lost data is told by a RST (3.6.1) [SHLD-3]', () => {
 });
 
 describe('a connection that nobody holds any more', () => {
+  it('waits for a peer that keeps its window closed for a minute, however short the RTO is', () => {
+    const t = new Harness({ minRtoUs: 10_000 }).connect('mss 1000', { rttMs: 1 });
+    t.in('. 1:1(0) ack 1 win 0');
+    t.write(1000);
+    t.close();
+    for (const end = t.time.clock.now() + 60e6; t.tcp.connectionCount > 0 && t.time.clock.now() < end; ) {
+      t.time.step();
+      for (const sent of t.drain()) if (!(sent.flags & 4)) t.in('. 1:1(0) ack 1 win 0');
+    }
+    expect(t.tcp.connectionCount).toBe(1);
+  });
+
   it('is given up when its peer keeps its window closed for long', () => {
     const t = established();
     t.in('. 1:1(0) ack 1 win 0');
