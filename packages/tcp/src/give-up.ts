@@ -16,14 +16,17 @@ export function reportTrouble(c: Connection, code: TcpErrorCode): void {
   c.raise(EVENT_TROUBLE);
 }
 
-/** Whether R2, or the user timeout (RFC 5482), is passed. Call once per timeout. */
-export function givenUp(c: Connection): boolean {
+/**
+ * Whether R2, or the user timeout (RFC 5482), is passed. Call once per timeout.
+ * @param probing whether it is a closed window that is being probed, nothing is in flight.
+ */
+export function givenUp(c: Connection, probing: boolean): boolean {
   const nowUs = c.tcp.nowUs;
   if (c.stalledSinceUs === NEVER) c.stalledSinceUs = nowUs - c.rtt.rtoUs;
   const { userTimeoutUs, retries2, orphanRetries } = c.config;
   // Nobody waits for the outcome: a peer that only keeps its window closed shall not hold the memory for ever. One that
   // answers probes has until they are as far apart as they get (Linux: tcp_probe_timer).
-  if (c.orphaned && c.backoff >= orphanRetries && (!c.persisting || c.rtoUs >= c.config.maxRtoUs)) return true;
+  if (c.orphaned && c.backoff >= orphanRetries && (!probing || c.rtoUs >= c.config.maxRtoUs)) return true;
   if (userTimeoutUs > 0) return nowUs - c.stalledSinceUs >= userTimeoutUs;
   return c.retries >= retries2;
 }

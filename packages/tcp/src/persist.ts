@@ -20,7 +20,7 @@ export function probeWindow(c: Connection): void {
     output(c);
     return;
   }
-  if (givenUp(c)) {
+  if (givenUp(c, true)) {
     count(c, 'TCPAbortOnTimeout');
     abort(c, c.softError ?? 'ETIMEDOUT', true);
     return;

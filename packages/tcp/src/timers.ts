@@ -83,7 +83,7 @@ function retransmissionTimeout(c: Connection): void {
   }
   const rtx = c.rtx;
   if (rtx.packetsOut === 0) return;
-  if (givenUp(c)) {
+  if (givenUp(c, false)) {
     count(c, 'TCPAbortOnTimeout');
     // R2 is passed (RFC 9293 section 3.8.3). A soft error that ICMP reported names the cause.
     abort(c, c.softError ?? 'ETIMEDOUT', false);
