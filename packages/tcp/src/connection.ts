@@ -495,17 +495,17 @@ export class Connection implements WindowState, TimerState, ModelState {
     return Math.min(this.rtt.rtoUs * 2 ** this.backoff, this.config.maxRtoUs);
   }
 
+  /** MTU of the path, as far as it is heeded. */
+  get pathMtu(): number {
+    return this.config.pathMtuDiscovery ? this.path.mtu : this.path.deviceMtu;
+  }
+
   /**
    * Eff.snd.MSS (RFC 9293 section 3.7.1): the least of what the peer takes, what the path carries and what was
    * configured, less the options that every segment carries; and at most half of the largest window the peer has
    * offered, so that small windows do not stop the flow (the peer's whole window where that is below 536). A window of
    * few segments is cut into equal ones: silly-window avoidance would leave what remains of it unused.
    */
-  /** MTU of the path, as far as it is heeded. */
-  get pathMtu(): number {
-    return this.config.pathMtuDiscovery ? this.path.mtu : this.path.deviceMtu;
-  }
-
   updateMss(): void {
     let mss = Math.min(this.peerMss, this.pathMtu - 40);
     if (this.config.mss > 0 && this.config.mss < mss) mss = this.config.mss;

@@ -36,7 +36,8 @@ export const SUPER_DEFERRED = -2;
  */
 export function sendSuperSegment(c: Connection, unsent: number, window: number, finDue: boolean): number {
   const { mss, rtx } = c;
-  if (unsent <= mss || c.urgentSending) return SUPER_NONE;
+  // Who cuts a packet clears CWR in all segments but the first (RFC 3168): accurate ECN counts with that bit.
+  if (unsent <= mss || c.urgentSending || c.accurateEcn !== undefined) return SUPER_NONE;
   const open = c.cwnd - rtx.inFlight;
   const most = mostSegments(c);
   if (most < 2) return SUPER_NONE;

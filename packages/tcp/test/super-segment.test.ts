@@ -29,6 +29,16 @@ describe('segmentation offload', () => {
     t.out('P. 4501:5001(500) ack 1');
   });
 
+  it('is not used with accurate ECN: who cuts packets clears CWR in all but the first, which is part of the counter', () => {
+    const t = new Harness({ ecn: 'on', accurateEcn: true, lossProbe: false }, GSO);
+    t.open();
+    t.takeOne('SEWA');
+    t.in('S.W 0:0(0) ack 1 <mss 1000>');
+    t.takeOne('.W');
+    t.write(3000);
+    expect(t.drain().map(({ payload }) => payload.length)).toEqual([1000, 1000, 1000]);
+  });
+
   it('ends with the FIN', () => {
     const t = established();
     t.room = 0;
