@@ -1,5 +1,6 @@
 export * from './address.ts';
 export { IPV4_DEFAULTS, type Ipv4Config } from './config.ts';
+export * from './flow-hash.ts';
 export { fragmentCount, writeFragment } from './fragmentation.ts';
 export * from './header-check.ts';
 export { Identification } from './identification.ts';

@@ -1,8 +1,6 @@
 import type { Kernel as MemoryKernel } from '@qanat/bytes';
-import { GNTST_OKAY, type Hypercalls } from '@qanat/xen';
+import { GNTST_OKAY, GRANT_ENTRIES, type Hypercalls } from '@qanat/xen';
 
-/** References that a frontend may use: its grant table has no more. */
-const MAX_REF = 4096;
 const UNKNOWN = 0;
 /** Tried, and cannot be mapped that way: it is copied by grant operations. */
 const REFUSED = -1;
@@ -23,8 +21,8 @@ export class PersistentGrants {
   readonly #domid: number;
   readonly #budget: MapBudget;
   /** Address of the page by reference, for reading and for writing; UNKNOWN or REFUSED. */
-  readonly #readable = new Int32Array(MAX_REF);
-  readonly #writable = new Int32Array(MAX_REF);
+  readonly #readable = new Int32Array(GRANT_ENTRIES);
+  readonly #writable = new Int32Array(GRANT_ENTRIES);
   readonly #handles: number[] = [];
 
   constructor(hypercalls: Hypercalls, kernel: MemoryKernel, domid: number, budget: MapBudget) {
@@ -41,14 +39,14 @@ export class PersistentGrants {
 
   /** @returns the address of a page to read from, or 0 when it is not to be had. */
   readable(ref: number): number {
-    const addr = ref >= 0 && ref < MAX_REF ? this.#readable[ref]! : REFUSED;
+    const addr = ref >= 0 && ref < GRANT_ENTRIES ? this.#readable[ref]! : REFUSED;
     if (addr > 0) return addr;
     return addr === REFUSED ? 0 : this.#map(ref, true, this.#readable);
   }
 
   /** @returns the address of a page to write to, or 0. */
   writable(ref: number): number {
-    const addr = ref >= 0 && ref < MAX_REF ? this.#writable[ref]! : REFUSED;
+    const addr = ref >= 0 && ref < GRANT_ENTRIES ? this.#writable[ref]! : REFUSED;
     if (addr > 0) return addr;
     return addr === REFUSED ? 0 : this.#map(ref, false, this.#writable);
   }

@@ -1,5 +1,6 @@
 import { createNetfront, type Netfront } from '@qanat/netfront';
 import type { Kernel } from '@qanat/os';
+import { GRANT_ENTRIES } from '@qanat/xen';
 import { describe, expect, it } from 'vitest';
 import { LooseFrontend } from './loose-frontend.ts';
 import { type Station, TestMachine } from './machine.ts';
@@ -157,7 +158,7 @@ describe('closing', () => {
     expect(machine.trace.filter((entry) => entry.startsWith('front'))).toEqual(['front1 5', 'front1 6']);
     expect(machine.trace.at(-1)).toBe('back1 6');
     expect(a.netfront.state).toBe('closed');
-    expect(grants.free).toBe(4096 - 8);
+    expect(grants.free).toBe(GRANT_ENTRIES - 8);
     expect(pages.freePages).toBe(pages.frameCount);
     expect(a.netif!.allocate(100)).toBeNull();
     expect(machine.dom0.hypercalls.grantMap(a.kernel.domid, 8, true).status).not.toBe(0);

@@ -79,6 +79,8 @@ export class GrantOperations {
   #dstRef = NO_REF;
   #dstAddr = 0;
   #dstClaimed = 0;
+  /** Handle to look at first for a map. */
+  #nextHandle = 0;
 
   /** @param releaseOwner called when the last map of a dying domain's pages has gone. */
   constructor(state: MachineState, frames: FrameTable, domid: number, releaseOwner: (domid: number) => void) {
@@ -334,8 +336,11 @@ export class GrantOperations {
     return (this.#i32[(this.#record + DOM_MAPTRACK) >>> 2]! + handle * MAPTRACK_ENTRY_BYTES) >>> 2;
   }
 
+  /** Looks on from where the last one was found: many are taken one after the other. */
   #freeHandle(): number {
-    for (let handle = 0; handle < MAPTRACK_ENTRIES; handle++) {
+    for (let tries = 0; tries < MAPTRACK_ENTRIES; tries++) {
+      const handle = this.#nextHandle;
+      this.#nextHandle = (handle + 1) % MAPTRACK_ENTRIES;
       if (this.#i32[this.#handleIndex(handle)] === 0) return handle;
     }
     return -1;

@@ -84,11 +84,12 @@ export const BLOCKED = 1;
 export const BLOCKED_WAITING = 2;
 
 /** What every domain has beside its own memory: pages, passed on to later domains and never used for anything else. */
-export const GRANT_TABLE_PAGES = 8;
+export const GRANT_TABLE_PAGES = 16;
 export const GRANT_ENTRIES = (GRANT_TABLE_PAGES * 4096) / 8;
 export const CHANNELS_PAGES = 4;
-export const GRANT_PINS_PAGES = 4;
-export const MAPTRACK_PAGES = 16;
+export const GRANT_PINS_PAGES = 8;
+/** A backend keeps the pages of its frontends mapped: some 650 for each queue of a vif. */
+export const MAPTRACK_PAGES = 64;
 /** A map: frame and owner (0 = free handle), reference, flags. */
 export const MAPTRACK_ENTRY_BYTES = 16;
 export const MAPTRACK_ENTRIES = (MAPTRACK_PAGES * 4096) / MAPTRACK_ENTRY_BYTES;

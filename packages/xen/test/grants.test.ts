@@ -1,5 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY, GTF_WRITING } from '../src/index.ts';
+import {
+  GRANT_ENTRIES,
+  GTF_PERMIT_ACCESS,
+  GTF_READING,
+  GTF_READONLY,
+  GTF_WRITING,
+  MAPTRACK_ENTRIES,
+} from '../src/index.ts';
 import { type TestDomain, type TestMachine, testMachine } from './machine.ts';
 
 const OKAY = 0;
@@ -102,7 +109,7 @@ describe('GNTTABOP_copy', () => {
   });
 
   it('-3: a reference out of range', () => {
-    for (const ref of [4096, -1, 0xffff_ffff, Number.NaN]) expect(copyIn(0, 1, ref)).toBe(BAD_GNTREF);
+    for (const ref of [GRANT_ENTRIES, -1, 0xffff_ffff, Number.NaN]) expect(copyIn(0, 1, ref)).toBe(BAD_GNTREF);
   });
 
   it('-1: an entry that grants nothing, or something else than access', () => {
@@ -284,14 +291,16 @@ describe('GNTTABOP_map_grant_ref', () => {
   it('has the error codes of a copy', () => {
     const { hypercalls } = b;
     expect(hypercalls.grantMap(77, REF, false)).toEqual({ status: BAD_DOMAIN, handle: -1, addr: 0 });
-    expect(hypercalls.grantMap(a.domid, 4096, false).status).toBe(BAD_GNTREF);
+    expect(hypercalls.grantMap(a.domid, GRANT_ENTRIES, false).status).toBe(BAD_GNTREF);
     expect(hypercalls.grantMap(a.domid, 9, false).status).toBe(GENERAL_ERROR);
     grant(a, REF, b.domid, own >>> 12, GTF_PERMIT_ACCESS);
     expect(hypercalls.grantMap(a.domid, REF, false).status).toBe(BAD_PAGE);
   });
 
   it('-7 when all handles are taken', () => {
-    for (let i = 0; i < 4096; i++) expect(b.hypercalls.grantMap(a.domid, REF, true).status).toBe(OKAY);
+    for (let i = 0; i < MAPTRACK_ENTRIES; i++) expect(b.hypercalls.grantMap(a.domid, REF, true).status).toBe(OKAY);
     expect(b.hypercalls.grantMap(a.domid, REF, true).status).toBe(-7);
+    expect(b.hypercalls.grantUnmap(1234)).toBe(OKAY);
+    expect(b.hypercalls.grantMap(a.domid, REF, true)).toMatchObject({ status: OKAY, handle: 1234 });
   });
 });

@@ -188,7 +188,7 @@ describe('the toolstack', () => {
     expect(await toolstack.shutdown('a')).toEqual({ name: 'a', domid: 1, code: 0 });
     expect(reasons).toEqual(['poweroff']);
     expect(hypervisor.domain(1)).toBeUndefined();
-    expect(hypervisor.freeBytes).toBe(before - 36 * 4096);
+    expect(hypervisor.freeBytes).toBe(before - 96 * 4096);
     const left = (await dump('/')).filter((line) => /vif\/1|domain\/1|\/vm\//.test(line));
     expect(left).toEqual([]);
   });
