@@ -192,7 +192,7 @@ describe('closing', () => {
       await exchange(machine, a, b);
     }
     expect(machine.clock.now()).toBeGreaterThan(6e6);
-    expect(a.kernel.grants.free).toBeGreaterThan(4096 - 8 - 700);
+    expect(a.kernel.grants.free).toBeGreaterThan(GRANT_ENTRIES - 8 - 700);
   });
 
   it('a packet that was allocated before a reconnect can be sent after it, or given back', async () => {

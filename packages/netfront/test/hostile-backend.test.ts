@@ -1,3 +1,4 @@
+import { GRANT_ENTRIES } from '@qanat/xen';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { pattern, Station, TestMachine, testFrame } from '../../netback/test/machine.ts';
@@ -484,7 +485,7 @@ describe('garbage (property)', () => {
         a.run(() => a.netfront.close());
         backend.setState(5);
         await machine.until(() => a.netfront.state === 'closed', 100);
-        expect(a.kernel.grants.free).toBeGreaterThanOrEqual(4096 - 8 - 2);
+        expect(a.kernel.grants.free).toBeGreaterThanOrEqual(GRANT_ENTRIES - 8 - 2);
       }),
       { numRuns: 60 },
     );

@@ -1,6 +1,14 @@
 import { Memory } from '@qanat/bytes';
 import { VirtualClock } from '@qanat/clock';
-import { GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY, Hypercalls, Hypervisor, VIRQ_DEBUG } from '@qanat/xen';
+import {
+  GRANT_ENTRIES,
+  GTF_PERMIT_ACCESS,
+  GTF_READING,
+  GTF_READONLY,
+  Hypercalls,
+  Hypervisor,
+  VIRQ_DEBUG,
+} from '@qanat/xen';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Activations, GrantTable } from '../src/index.ts';
 import { ReadyQueue } from '../src/ready-queue.ts';
@@ -175,7 +183,7 @@ describe('GrantTable', () => {
     const refs = new Set<number>();
     for (let ref = grants.grantAccess(0, 4096, false); ref !== -1; ref = grants.grantAccess(0, 4096, false))
       refs.add(ref);
-    expect(refs.size).toBe(4096 - 8);
+    expect(refs.size).toBe(GRANT_ENTRIES - 8);
     expect(Math.min(...refs)).toBe(8);
     expect(grants.free).toBe(0);
     expect(grants.endAccess(100)).toBe(true);
@@ -188,11 +196,11 @@ describe('GrantTable', () => {
     hypervisor.memory.i32[index] = word(ref) | GTF_READING;
     expect(grants.inUse(ref)).toBe(true);
     expect(grants.endAccess(ref)).toBe(false);
-    expect(grants.free).toBe(4096 - 9);
+    expect(grants.free).toBe(GRANT_ENTRIES - 9);
     hypervisor.memory.i32[index] = word(ref) & ~GTF_READING;
     expect(grants.endAccess(ref)).toBe(true);
     expect(word(ref)).toBe(0);
-    expect(grants.free).toBe(4096 - 8);
+    expect(grants.free).toBe(GRANT_ENTRIES - 8);
   });
 
   it('sees a use that begins while it takes back', () => {
