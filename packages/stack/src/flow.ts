@@ -139,6 +139,15 @@ export class Flow {
     return this.#written(user.write(this.#connection, bytes, options === undefined ? 0 : writeFlags(options)));
   }
 
+  /**
+   * Queues several arrays, one behind the other, as `write` would their concatenation: what goes out is decided when all
+   * are queued, so that no short segment comes between.
+   * @returns how many bytes were taken, counted over all of them. @throws NetError as `write`.
+   */
+  writev(buffers: readonly Uint8Array[], options?: WriteOptions): number {
+    return this.#written(user.writev(this.#connection, buffers, options === undefined ? 0 : writeFlags(options)));
+  }
+
   /** As `write`, from `bytes` bytes at `addr` of machine memory. */
   writeFrom(addr: number, bytes: number): number {
     return this.#written(user.writeFrom(this.#connection, addr, bytes));
@@ -199,7 +208,11 @@ export class Flow {
     return taken;
   }
 
-  /** Address in machine memory of the next byte to read; `peekBytes` of them lie there contiguously. */
+  /**
+   * Address in machine memory of the next byte to read; `peekBytes` of them lie there contiguously. They stay where they
+   * are, and may be looked at in place, until they are consumed, the callback (or the turn of the loop) that looked ends,
+   * or the flow is closed: when more comes, the buffer may grow and move.
+   */
   get peekAddr(): number {
     return this.#connection.rcv.peekAddr;
   }

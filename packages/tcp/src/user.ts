@@ -40,6 +40,28 @@ export function write(c: Connection, from: Uint8Array, flags = 0): number {
   return queued(c, room(c) ? c.snd.write(from, sndFree(c)) : 0, from.length, flags);
 }
 
+/**
+ * SEND of several arrays, one behind the other, as one write (writev): what may go out is decided once, when all are
+ * queued. @returns as `write`, of the sum of their lengths.
+ */
+export function writev(c: Connection, from: readonly Uint8Array[], flags = 0): number {
+  if (!mayWrite(c)) return -1;
+  const isOpen = room(c);
+  let asked = 0;
+  let taken = 0;
+  let isFull = !isOpen;
+  for (let i = 0; i < from.length; i++) {
+    const part = from[i]!;
+    asked += part.length;
+    if (isFull || part.length === 0) continue;
+    const bytes = c.snd.write(part, sndFree(c));
+    if (bytes > 0) taken += bytes;
+    else if (bytes < 0 && taken === 0) return -2;
+    isFull = bytes < part.length;
+  }
+  return queued(c, taken, asked, flags);
+}
+
 /** SEND from machine memory. @returns as `write`. */
 export function writeFrom(c: Connection, addr: number, bytes: number): number {
   if (!mayWrite(c)) return -1;
