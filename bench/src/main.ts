@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { count, positive } from './argument.ts';
 import { CASES } from './cases/index.ts';
 import { addCases } from './cases-command.ts';
+import { addConvert } from './convert-command.ts';
 import { benchIperf, iperfTable } from './iperf.ts';
 import { addNetsim } from './netsim-command.ts';
 import { addProfile } from './profile-command.ts';
@@ -46,6 +47,7 @@ command
   });
 
 addStages(command, { line, progress, save });
+addConvert(command, { line, progress, save });
 addProfile(command, { line, progress, save });
 addNetsim(command, count, save);
 
