@@ -108,7 +108,7 @@ export class Bridge implements FrameSink {
     const { ports } = this;
     for (let i = 0; i < ports.length; i++) {
       const port = ports[i];
-      if (port === undefined || port === from || port.rings === undefined) continue;
+      if (port === undefined || port === from || !port.isConnected) continue;
       const status = port.deliver(frame, nowUs);
       if (status !== NETIF_RSP_OKAY) return status;
     }

@@ -23,6 +23,8 @@ export class BufferPool {
   readonly flags: Uint16Array;
   /** Payload of each segment of the super-segment that begins at a block, else 0. */
   readonly gsoSize: Uint16Array;
+  /** Queue of its port that the packet that begins at a block goes to. */
+  readonly queue: Uint8Array;
   /** Next block of a chain, or NO_BLOCK. */
   readonly next: Int32Array;
   readonly limitBlocks: number;
@@ -44,6 +46,7 @@ export class BufferPool {
     this.length = new Int32Array(this.limitBlocks);
     this.flags = new Uint16Array(this.limitBlocks);
     this.gsoSize = new Uint16Array(this.limitBlocks);
+    this.queue = new Uint8Array(this.limitBlocks);
     this.next = new Int32Array(this.limitBlocks).fill(NO_BLOCK);
   }
 

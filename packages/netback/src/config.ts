@@ -2,7 +2,7 @@
 export interface NetbackConfig {
   /** Packets taken from one frontend, or given to it from its queue, before the others have their turn. */
   readonly batch: number;
-  /** Queue length of a port in packets, where the vif does not say otherwise. */
+  /** Queue length of a port in packets, for each of its queues, where the vif does not say otherwise. */
   readonly txqueuelen: number;
   /** Pages of Dom0 that the packet buffers leave alone. */
   readonly reservedPages: number;
@@ -18,6 +18,8 @@ export interface NetbackConfig {
   readonly gso: boolean;
   /** Frontends may have an event channel for each ring. */
   readonly splitEventChannels: boolean;
+  /** Most queues that a frontend may have (`multi-queue-max-queues`), 1..MAX_QUEUES. */
+  readonly maxQueues: number;
   /** The pages of frontends that use the same ones again and again stay mapped. */
   readonly persistentGrants: boolean;
 }
@@ -32,8 +34,12 @@ export const DEFAULT_NETBACK_CONFIG: NetbackConfig = {
   checksumOffload: true, // as Linux's netback
   gso: true,
   splitEventChannels: true, // as Linux's netback
+  maxQueues: 8, // MAX_QUEUES_DEFAULT, Linux
   persistentGrants: true,
 };
+
+/** Most queues that make sense: each takes some 650 grant references of the frontend's 8192. */
+export const MAX_QUEUES = 64;
 
 /** Where a frame begins in the receiver's first page, so that the IP header behind Ethernet's is 4-aligned. */
 export const RX_OFFSET = 2;

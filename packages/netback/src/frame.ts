@@ -18,4 +18,7 @@ export class Frame {
   flags = 0;
   /** Payload of each segment of a super-segment, else 0. */
   gsoSize = 0;
+  /** Its flow's hash (@qanat/ipv4), once somebody has asked for it. */
+  isHashed = false;
+  flowHash = 0;
 }

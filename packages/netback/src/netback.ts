@@ -2,7 +2,7 @@ import type { SeededImpairment } from '@qanat/link';
 import type { Kernel } from '@qanat/os';
 import { DEFAULT_BRIDGE, XenbusState } from '@qanat/xen';
 import type { Bridge } from './bridge.ts';
-import { DEFAULT_NETBACK_CONFIG, type NetbackConfig } from './config.ts';
+import { DEFAULT_NETBACK_CONFIG, MAX_QUEUES, type NetbackConfig } from './config.ts';
 import { type BridgeStats, bridgeStats } from './stats.ts';
 import { Switchboard } from './switchboard.ts';
 import { Vif, type VifSetup } from './vif.ts';
@@ -29,10 +29,14 @@ export class Netback {
   /** Directories that are being looked at, and whether something changed meanwhile. */
   readonly #looking = new Map<string, boolean>();
 
-  /** @throws Error when the domain is out of pages. */
+  /** @throws Error when the domain is out of pages, RangeError for an impossible `maxQueues`. */
   constructor(kernel: Kernel, options: NetbackOptions = {}) {
     this.#kernel = kernel;
     this.#config = { ...DEFAULT_NETBACK_CONFIG, ...options };
+    const { maxQueues } = this.#config;
+    if (!(Number.isInteger(maxQueues) && maxQueues >= 1 && maxQueues <= MAX_QUEUES)) {
+      throw new RangeError(`netback: maxQueues is ${maxQueues}: it must be in 1..${MAX_QUEUES}`);
+    }
     this.#onError = options.onError ?? ((message) => kernel.console.write(`netback: ${message}\n`));
     this.switchboard = new Switchboard(kernel, this.#config, (port) => {
       for (const vif of this.#vifs.values()) if (vif.port === port) vif.kill(port.fault ?? 'unknown');

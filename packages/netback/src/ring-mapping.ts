@@ -1,21 +1,21 @@
 import type { Kernel } from '@qanat/os';
 import { BackRing, GNTST_OKAY, NETIF_RX_SLOT_BYTES, NETIF_TX_SLOT_BYTES } from '@qanat/xen';
 import type { NetbackConfig } from './config.ts';
-import type { FrontendNodes } from './frontend-nodes.ts';
-import { type MapBudget, PersistentGrants } from './persistent-grants.ts';
-import type { PortRings } from './port.ts';
+import type { FrontendNodes, QueueNodes } from './frontend-nodes.ts';
+import type { PersistentGrants } from './persistent-grants.ts';
+import type { QueueRings } from './port-queue.ts';
 import { RxWriter } from './rx-writer.ts';
 import { TxReader } from './tx-reader.ts';
 
-/** The rings of a frontend, mapped, and its event channel, bound. */
+/** The rings of one queue of a frontend, mapped, and its event channels, bound. */
 export class RingMapping {
-  readonly rings: PortRings;
+  readonly rings: QueueRings;
   readonly #kernel: Kernel;
   readonly #handles: number[] = [];
-  readonly #grants: PersistentGrants | undefined;
   readonly #eventPorts: number[] = [];
 
   /**
+   * @param queue its nodes. @param grants of the frontend, where its pages stay mapped.
    * @param onEvent called in the loop for every event of the frontend.
    * @throws Error when a page cannot be mapped, the channel not be bound, or a ring is not in order; then nothing is left.
    */
@@ -23,33 +23,28 @@ export class RingMapping {
     kernel: Kernel,
     domid: number,
     nodes: FrontendNodes,
+    queue: QueueNodes,
     config: NetbackConfig,
-    budget: MapBudget,
+    grants: PersistentGrants | undefined,
     scratchAddr: number,
     onEvent: () => void,
   ) {
     this.#kernel = kernel;
     const { memory, hypercalls } = kernel;
-    this.#grants =
-      config.persistentGrants && nodes.persistent
-        ? new PersistentGrants(hypercalls, memory.kernel, domid, budget)
-        : undefined;
     try {
-      const tx = BackRing.attach(memory, this.#map(domid, nodes.txRingRef, 'tx'), NETIF_TX_SLOT_BYTES);
-      const rx = BackRing.attach(memory, this.#map(domid, nodes.rxRingRef, 'rx'), NETIF_RX_SLOT_BYTES);
+      const tx = BackRing.attach(memory, this.#map(domid, queue.txRingRef, 'tx'), NETIF_TX_SLOT_BYTES);
+      const rx = BackRing.attach(memory, this.#map(domid, queue.rxRingRef, 'rx'), NETIF_RX_SLOT_BYTES);
       if (tx.requestOverflow() || rx.requestOverflow()) throw new Error('a ring holds more requests than it has slots');
-      const { eventChannel, rxEventChannel } = nodes;
+      const { eventChannel, rxEventChannel } = queue;
       const eventPort = this.#bind(domid, eventChannel);
       const rxEventPort = rxEventChannel === eventChannel ? eventPort : this.#bind(domid, rxEventChannel);
       this.rings = {
         tx: new TxReader(memory, tx, config.gso && config.checksumOffload),
-        rx: new RxWriter(memory, hypercalls, rx, domid, scratchAddr, this.#grants),
-        grants: this.#grants,
+        rx: new RxWriter(memory, hypercalls, rx, domid, scratchAddr, grants),
+        grants,
         eventPort,
         rxEventPort,
         scatterGather: nodes.scatterGather,
-        checksum: nodes.checksum && config.checksumOffload,
-        gso: nodes.gso && config.gso && config.checksumOffload,
       };
       for (const port of this.#eventPorts) kernel.activations.bind(port, onEvent);
     } catch (error) {
@@ -80,7 +75,6 @@ export class RingMapping {
       this.#kernel.hypercalls.evtchnClose(port);
     }
     this.#eventPorts.length = 0;
-    this.#grants?.close();
     for (const handle of this.#handles) this.#kernel.hypercalls.grantUnmap(handle);
     this.#handles.length = 0;
   }

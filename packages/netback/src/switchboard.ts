@@ -7,9 +7,10 @@ import { Bridge } from './bridge.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { NetbackConfig } from './config.ts';
 import { Frame } from './frame.ts';
-import type { Port, PortHost } from './port.ts';
+import type { Port } from './port.ts';
+import type { PortHost, PortQueue } from './port-queue.ts';
 
-/** Handles for the rings of 128 vifs, and more. */
+/** Handles for the rings of 128 vifs with two queues each. */
 const RING_HANDLES = 512;
 /** For the longest frame. */
 const STAGING_PAGES = 16;
@@ -26,9 +27,10 @@ export interface SwitchboardHost {
 }
 
 /**
- * Moves the packets of all ports of all bridges. An event only marks its port; one pass then serves every marked port in
- * turn, and afterwards publishes each ring that was touched once. A port with more to do goes to the end of the line,
- * behind the loop's timers and events.
+ * Moves the packets of all ports of all bridges. An event only marks its queue; one pass then serves every marked queue in
+ * turn, and afterwards publishes each ring that was touched once. A queue with more to do goes to the end of the line,
+ * behind the loop's timers and events. Queues have turns, not ports: a frontend with several gets more of a busy Dom0, as
+ * with Linux's netback.
  */
 export class Switchboard implements PortHost {
   readonly hypercalls: Hypercalls;
@@ -48,11 +50,11 @@ export class Switchboard implements PortHost {
   readonly #bridges = new Map<string, Bridge>();
   readonly #onFault: (port: Port) => void;
   readonly #frame = new Frame();
-  /** Ports that wait for their turn: the first `#runnableCount`. */
-  #runnable: Port[] = [];
+  /** Queues that wait for their turn: the first `#runnableCount`. */
+  #runnable: PortQueue[] = [];
   #runnableCount = 0;
-  #serving: Port[] = [];
-  readonly #touched: Port[] = [];
+  #serving: PortQueue[] = [];
+  readonly #touched: PortQueue[] = [];
   #touchedCount = 0;
   #isQueued = false;
   readonly #pass = (): void => {
@@ -94,53 +96,53 @@ export class Switchboard implements PortHost {
     return bridge;
   }
 
-  /** A port has something to do, says its event. */
-  run(port: Port): void {
-    if (port.isRunnable) return;
-    port.isRunnable = true;
-    this.#runnable[this.#runnableCount++] = port;
+  /** A queue has something to do, says its event. */
+  run(queue: PortQueue): void {
+    if (queue.isRunnable) return;
+    queue.isRunnable = true;
+    this.#runnable[this.#runnableCount++] = queue;
     if (this.#isQueued) return;
     this.#isQueued = true;
     this.#host.loop.defer(this.#pass);
   }
 
-  touch(port: Port): void {
-    if (port.isTouched) return;
-    port.isTouched = true;
-    this.#touched[this.#touchedCount++] = port;
+  touch(queue: PortQueue): void {
+    if (queue.isTouched) return;
+    queue.isTouched = true;
+    this.#touched[this.#touchedCount++] = queue;
   }
 
-  /** Serves every port that waits for its turn. */
+  /** Serves every queue that waits for its turn. */
   pass(): void {
     this.passes++;
     const nowUs = this.#host.clock.now();
-    const ports = this.#runnable;
+    const queues = this.#runnable;
     const count = this.#runnableCount;
     this.#runnable = this.#serving;
     this.#runnableCount = 0;
-    this.#serving = ports;
+    this.#serving = queues;
     this.hypercalls.grantCopyBegin();
     for (let i = 0; i < count; i++) {
-      const port = ports[i]!;
-      port.isRunnable = false;
-      this.#serve(port, nowUs);
+      const queue = queues[i]!;
+      queue.isRunnable = false;
+      this.#serve(queue, nowUs);
     }
     // Before the answers are out: who gets one may take the page's grant back.
     this.hypercalls.grantCopyEnd();
     this.finishTouched();
   }
 
-  #serve(port: Port, nowUs: number): void {
-    const { rings } = port;
+  #serve(queue: PortQueue, nowUs: number): void {
+    const { rings, port } = queue;
     if (rings === undefined || port.fault !== undefined) return;
-    this.touch(port);
+    this.touch(queue);
     // First what waited: it came before whatever this pass brings.
-    if (port.queue.size > 0) port.drain(NETIF_RX_RING_ENTRIES);
+    if (queue.waiting.size > 0) queue.drain(NETIF_RX_RING_ENTRIES);
     const { tx } = rings;
     if (!tx.begin()) return;
     const { bridge } = port;
     const frame = this.#frame;
-    const { counters } = port;
+    const { counters } = queue;
     for (let packets = 0; packets < this.config.batch && tx.read(frame); packets++) {
       frame.domid = port.domid;
       frame.grants = rings.grants;
@@ -158,10 +160,10 @@ export class Switchboard implements PortHost {
   finishTouched(): void {
     // Publishing and arming touch nothing, so the list does not grow meanwhile.
     for (let i = 0; i < this.#touchedCount; i++) {
-      const port = this.#touched[i]!;
-      port.isTouched = false;
-      if (!port.publish()) this.#onFault(port);
-      else if (port.rings?.tx.hasMore || port.arm()) this.run(port);
+      const queue = this.#touched[i]!;
+      queue.isTouched = false;
+      if (!queue.publish()) this.#onFault(queue.port);
+      else if (queue.rings?.tx.hasMore || queue.arm()) this.run(queue);
     }
     this.#touchedCount = 0;
   }

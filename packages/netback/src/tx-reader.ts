@@ -90,6 +90,7 @@ export class TxReader {
     frame.len = size;
     frame.flags = flags & CSUM_FLAGS;
     frame.gsoSize = 0;
+    frame.isHashed = false;
     this.#ids[0] = word2 & 0xffff;
     this.#count = 1;
     if ((flags & CHAINED) !== 0 && !this.#readChain(frame, flags)) return false;

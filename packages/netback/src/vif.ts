@@ -3,9 +3,9 @@ import { Impairment, type SeededImpairment } from '@qanat/link';
 import type { Kernel } from '@qanat/os';
 import { type Watch, XenbusState } from '@qanat/xen';
 import type { Bridge } from './bridge.ts';
+import { FrontendMapping } from './frontend-mapping.ts';
 import { type FrontendNodes, readFrontend } from './frontend-nodes.ts';
 import { Port } from './port.ts';
-import { RingMapping } from './ring-mapping.ts';
 import type { Switchboard } from './switchboard.ts';
 
 /** What the toolstack wrote of a vif into its backend directory. */
@@ -36,7 +36,7 @@ export class Vif {
   readonly #onError: (message: string) => void;
   #frontendWatch: Watch | undefined;
   #state: number = Initialising;
-  #mapping: RingMapping | undefined;
+  #mapping: FrontendMapping | undefined;
   #isClosed = false;
   /** Moves when a connect that is under way is no longer wanted. */
   #epoch = 0;
@@ -88,7 +88,7 @@ export class Vif {
 
   /** What we can do, in one transaction, and then state 2. */
   #advertise(): void {
-    const { checksumOffload, gso, persistentGrants, splitEventChannels } = this.#switchboard.config;
+    const { checksumOffload, gso, persistentGrants, splitEventChannels, maxQueues } = this.#switchboard.config;
     this.#kernel.xenstore.transaction(
       (tx) => {
         if (this.#isClosed) {
@@ -107,7 +107,7 @@ export class Vif {
           'feature-persistent': persistentGrants ? 1 : 0,
           'feature-multicast-control': 0,
           'feature-split-event-channels': splitEventChannels ? 1 : 0,
-          'multi-queue-max-queues': 1,
+          'multi-queue-max-queues': maxQueues,
           // The bridge is ours, so there is no script to wait for.
           'hotplug-status': 'connected',
         });
@@ -191,7 +191,8 @@ export class Vif {
   #connect(): void {
     if (this.#mapping !== undefined) return;
     const epoch = ++this.#epoch;
-    readFrontend(this.#kernel, this.setup.frontend, (error, nodes) => {
+    const { maxQueues } = this.#switchboard.config;
+    readFrontend(this.#kernel, this.setup.frontend, maxQueues, (error, nodes) => {
       if (epoch !== this.#epoch || this.#isClosed) return;
       if (error !== undefined || nodes === undefined) this.#fail(error?.message ?? 'the frontend cannot be read');
       else this.#map(nodes);
@@ -202,8 +203,9 @@ export class Vif {
     const { domid } = this.setup;
     const { config, scratchAddr } = this.#switchboard;
     try {
-      this.#mapping = new RingMapping(this.#kernel, domid, nodes, config, this.#switchboard, scratchAddr, () =>
-        this.#switchboard.run(this.port),
+      const board = this.#switchboard;
+      this.#mapping = new FrontendMapping(this.#kernel, domid, nodes, config, board, scratchAddr, (queue) =>
+        board.run(this.port.queues[queue]!),
       );
     } catch (error) {
       this.#fail(`${this.port.name}: ${error instanceof Error ? error.message : error}`);
@@ -211,7 +213,7 @@ export class Vif {
     }
     this.port.connect(this.#mapping.rings);
     // The frontend may have posted before we were bound; such events were dropped.
-    this.#switchboard.run(this.port);
+    for (let i = 0; i < this.port.queueCount; i++) this.#switchboard.run(this.port.queues[i]!);
     this.#switchState(Connected);
   }
 

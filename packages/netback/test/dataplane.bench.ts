@@ -19,7 +19,7 @@ export async function measure(frameBytes: number): Promise<{ dom0: number; sende
     b.netif!.flush();
   });
   await machine.until(() => a.received === 1);
-  const [portA] = [...machine.netback.vifs].map(({ port }) => port);
+  const [portA] = [...machine.netback.vifs].map(({ port }) => port.queues[0]!);
   const { switchboard } = machine.netback;
   const netif = a.netif!;
   const to = b.mac;

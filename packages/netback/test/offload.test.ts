@@ -250,7 +250,7 @@ describe('split event channels', () => {
     const a = await machine.station('a', {}, netfront);
     const b = await machine.station('b', {}, netfront);
     for (const { port } of machine.netback.vifs) {
-      expect(port.rings!.eventPort !== port.rings!.rxEventPort).toBe(split);
+      expect(port.queues[0]!.rings!.eventPort !== port.queues[0]!.rings!.rxEventPort).toBe(split);
     }
     const exchange = async (frames: number): Promise<void> => {
       const { received } = b;

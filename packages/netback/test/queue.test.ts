@@ -32,12 +32,12 @@ function flood({ machine, a, b, portA }: Pair, count: number, bytes = 1514): voi
       sent++;
       continue;
     }
-    machine.netback.switchboard.run(portA);
+    machine.netback.switchboard.run(portA.queues[0]!);
     machine.netback.switchboard.pass();
   }
   a.netif!.flush();
   for (let i = 0; i < 8; i++) {
-    machine.netback.switchboard.run(portA);
+    machine.netback.switchboard.run(portA.queues[0]!);
     machine.netback.switchboard.pass();
   }
 }
@@ -48,7 +48,7 @@ describe('the queue of a port', () => {
     const { machine, a, b, portB } = all;
     a.run(() => {
       flood(all, 300);
-      expect(portB.queue.size).toBe(10);
+      expect(portB.queued).toBe(10);
     });
     await machine.until(() => b.received === 266);
     await machine.pass(10);
@@ -122,13 +122,13 @@ describe('the queue of a port', () => {
     const before = portB!.counters.rxPackets;
     a.run(() => {
       flood({ machine, a, b, portA: portA!, portB: portB! }, 4000);
-      expect(Math.abs(portB!.queue.size - pool.limitBlocks / 2)).toBeLessThan(2);
+      expect(Math.abs(portB!.queued - pool.limitBlocks / 2)).toBeLessThan(2);
       const { rxPackets, bufferDrops } = portB!.counters;
-      expect(rxPackets - before + bufferDrops + portB!.queue.size).toBe(4000);
+      expect(rxPackets - before + bufferDrops + portB!.queued).toBe(4000);
       flood({ machine, a, b: c, portA: portA!, portB: portC! }, 1000);
-      expect(Math.abs(portC!.queue.size - pool.limitBlocks / 4)).toBeLessThan(2);
+      expect(Math.abs(portC!.queued - pool.limitBlocks / 4)).toBeLessThan(2);
     });
-    await machine.until(() => b.received === portB!.counters.rxPackets && portB!.queue.size === 0);
+    await machine.until(() => b.received === portB!.counters.rxPackets && portB!.queued === 0);
   });
 });
 

@@ -1,6 +1,6 @@
 import { BackRing, FrontRing } from '@qanat/xen';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Port } from '../src/port.ts';
+import { PortQueue } from '../src/port-queue.ts';
 import { RxWriter } from '../src/rx-writer.ts';
 import { type Faults, LooseFrontend } from './loose-frontend.ts';
 import { type Station, TestMachine, testMac } from './machine.ts';
@@ -202,7 +202,7 @@ describe('S14: nothing new, and the peer armed', () => {
     const before = sends();
     await machine.pass(1000);
     expect(sends()).toBe(before);
-    for (const { port } of machine.netback.vifs) machine.dom0.hypercalls.evtchnSend(port.rings!.eventPort);
+    for (const { port } of machine.netback.vifs) machine.dom0.hypercalls.evtchnSend(port.queues[0]!.rings!.eventPort);
     await machine.pass(1000);
     expect(sends()).toBe(before + 2);
   });
@@ -221,7 +221,7 @@ describe('S14: nothing new, and the peer armed', () => {
       this.pushResponses();
       return this.rspProdPvt - word(this.addr + 12) < this.rspProdPvt - old;
     });
-    vi.spyOn(Port.prototype, 'publish').mockImplementation(function (this: Port) {
+    vi.spyOn(PortQueue.prototype, 'publish').mockImplementation(function (this: PortQueue) {
       const { rx, tx, eventPort } = this.rings!;
       const [toRx, toTx] = [rx.push(), tx.push()];
       if (toRx || toTx) machine.dom0.hypercalls.evtchnSend(eventPort);
@@ -255,7 +255,7 @@ describe('S16: the producer pushes between the check and the arming of the event
     const machine = await TestMachine.create();
     const a = await machine.station('a');
     const b = await machine.station('b');
-    const [portA, portB] = [...machine.netback.vifs].map(({ port }) => port);
+    const [portA, portB] = [...machine.netback.vifs].map(({ port }) => port.queues[0]!);
     const rspEvent = (portB!.rings!.rx.ring.addr + 12) >>> 2;
     a.run(() => {
       a.send(b.mac, 100, 0);
@@ -291,7 +291,7 @@ describe('S16: the producer pushes between the check and the arming of the event
     const machine = await TestMachine.create();
     const a = await machine.station('a');
     const b = await machine.station('b');
-    const [portA] = [...machine.netback.vifs].map(({ port }) => port);
+    const [portA] = [...machine.netback.vifs].map(({ port }) => port.queues[0]!);
     const reqEvent = (portA!.rings!.tx.ring.addr + 4) >>> 2;
     a.run(() => {
       a.send(b.mac, 100, 0);
@@ -322,7 +322,7 @@ describe('S16: the producer pushes between the check and the arming of the event
     const machine = await TestMachine.create();
     const a = await machine.station('a');
     const b = await machine.station('b');
-    const [portA, portB] = [...machine.netback.vifs].map(({ port }) => port);
+    const [portA, portB] = [...machine.netback.vifs].map(({ port }) => port.queues[0]!);
     const { ring } = portB!.rings!.rx;
     let sent = 0;
     const more = (): void => {
@@ -439,7 +439,7 @@ describe('S20: the backend still uses a grant that is taken back', () => {
     const b = await machine.station('b');
     const { domid } = b.kernel;
     // A backend that maps: finds out a posted page's grant from the ring, and holds on to it.
-    const [, portB] = [...machine.netback.vifs].map(({ port }) => port);
+    const [, portB] = [...machine.netback.vifs].map(({ port }) => port.queues[0]!);
     const { ring } = portB!.rings!.rx;
     const ref = machine.dom0.memory.u32[(ring.slotAddr(5) + 4) >>> 2]!;
     const { status, handle } = machine.dom0.hypercalls.grantMap(domid, ref, false);
@@ -460,7 +460,7 @@ describe('S20: the backend still uses a grant that is taken back', () => {
     const machine = await TestMachine.create();
     const a = await machine.station('a');
     const b = await machine.station('b');
-    const [, portB] = [...machine.netback.vifs].map(({ port }) => port);
+    const [, portB] = [...machine.netback.vifs].map(({ port }) => port.queues[0]!);
     const ref = machine.dom0.memory.u32[(portB!.rings!.rx.ring.slotAddr(5) + 4) >>> 2]!;
     machine.dom0.hypercalls.grantMap(b.kernel.domid, ref, false);
     let sent = 0;
