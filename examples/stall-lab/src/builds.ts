@@ -17,9 +17,9 @@ export const WINDOW_BYTES = 262_140;
 
 /**
  * TCP as the guest of 2013 had it: a window of 262 KB, so 180 segments, 360 slots of a ring that has 256; NewReno without
- * SACK, time stamps or probes for lost tails; the RTO at least 1 s and 3 s at first, acknowledgments delayed 0.1 s. The
- * timers do not make the stall. They are what ends it, so its length is theirs. (Quick ACKs at the start are ours: else the
- * odd segment of slow start waits 0.1 s for its acknowledgment, and that would look like a stall.)
+ * SACK, time stamps, pacing or probes for lost tails; the RTO at least 1 s and 3 s at first, acknowledgments delayed 0.1 s.
+ * The timers do not make the stall. They are what ends it, so its length is theirs. (Quick ACKs at the start are ours: else
+ * the odd segment of slow start waits 0.1 s for its acknowledgment, and that would look like a stall.)
  */
 export const TCP_2013: Partial<TcpConfig> = {
   sndBuf: WINDOW_BYTES,
@@ -35,6 +35,7 @@ export const TCP_2013: Partial<TcpConfig> = {
   timestamps: false,
   rack: false,
   lossProbe: false,
+  pacing: false,
   frto: false,
   ecn: 'off',
   fastOpenClient: false,

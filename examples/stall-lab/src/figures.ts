@@ -1,6 +1,7 @@
 import type { BuildName } from './builds.ts';
-import { notRun } from './host-monitor.ts';
-import { findStalls, type Stall, union } from './stalls.ts';
+import { notRun, threadWaitUs } from './host-monitor.ts';
+import type { Pause } from './protocol.ts';
+import { findStalls, overlapUs, STALL_KINDS, type Stall, type StallKind, union } from './stalls.ts';
 import { cpuShare, type IdleTrial, type MachineKind, type Trial } from './trial.ts';
 
 /** What the table says of one run. */
@@ -12,8 +13,8 @@ export interface Figures {
   readonly bitsPerSecond: number;
   readonly stalls: readonly Stall[];
   readonly longestMs: number;
-  /** Of the stalls, those where the auditor saw a domain sleep with work left. */
-  readonly lostWakeups: number;
+  /** How many of the stalls have which cause. */
+  readonly stallsBy: Readonly<Record<StallKind, number>>;
   readonly sleeps: number;
   readonly loops: number;
   readonly hypercalls: number;
@@ -29,21 +30,31 @@ export interface Figures {
   readonly retransmits: number;
   readonly timeouts: number;
   readonly ringFull: number;
-  /** Seconds in which the computer did not run us. */
+  /** Seconds in which the computer did not run us at all. */
   readonly hostAbsentS: number;
+  /** What other programs took of all the computer's CPUs, 0..1. */
+  readonly othersCpu: number;
 }
 
 export function figuresOf(trial: Trial, idle: IdleTrial | undefined): Figures {
-  const { options, sender, receiver, queueDrops, queueHighWater, events } = trial;
+  const { options, sender, receiver, queueDrops, queueHighWater, events, host } = trial;
   const isReal = options.machine === 'threads';
-  const absent = isReal ? [...trial.hostGaps, ...notRun(sender.samples), ...notRun(receiver.samples)] : [];
-  const hostGaps = union(absent);
+  const gaps = isReal ? union([...host.gaps, ...notRun(sender.samples), ...notRun(receiver.samples)]) : [];
+  const absentUs = (pause: Pause): number =>
+    Math.max(
+      threadWaitUs(host, pause),
+      gaps.reduce((sum, gap) => sum + overlapUs(gap, pause), 0),
+    );
   const stalls = findStalls({
-    pauses: receiver.pauses,
+    // What the receiver saw after the sender's time was over is the end, not a pause.
+    pauses: receiver.pauses.map(({ fromUs, toUs }) => ({ fromUs, toUs: Math.min(toUs, sender.endUs) })),
     lost: [...sender.lost, ...receiver.lost],
-    hostGaps,
+    absentUs,
     queueDrops,
-    timeouts: sender.timeouts,
+    retransmissionUs: sender.timersRan.retransmissionUs,
+    delayedAckUs: receiver.timersRan.delayedAckUs,
+    endUs: sender.endUs,
+    unacked: sender.unacked,
   });
   const us = receiver.endUs - receiver.startUs;
   const { sleeps, loops, hypercalls } = sender.stats;
@@ -55,7 +66,7 @@ export function figuresOf(trial: Trial, idle: IdleTrial | undefined): Figures {
     bitsPerSecond: (receiver.bytes * 8e6) / us,
     stalls,
     longestMs: stalls.reduce((most, { fromUs, toUs }) => Math.max(most, toUs - fromUs), 0) / 1000,
-    lostWakeups: stalls.filter(({ lost }) => lost !== undefined).length,
+    stallsBy: countByKind(stalls),
     sleeps,
     loops,
     hypercalls,
@@ -70,6 +81,12 @@ export function figuresOf(trial: Trial, idle: IdleTrial | undefined): Figures {
     retransmits: sender.retransmits,
     timeouts: sender.timeouts,
     ringFull: sender.ringFull,
-    hostAbsentS: hostGaps.reduce((sum, { fromUs, toUs }) => sum + toUs - fromUs, 0) / 1e6,
+    hostAbsentS: gaps.reduce((sum, { fromUs, toUs }) => sum + toUs - fromUs, 0) / 1e6,
+    othersCpu: host.othersCpu,
   };
+}
+
+function countByKind(stalls: readonly Stall[]): Record<StallKind, number> {
+  const count = (kind: StallKind): number => stalls.filter((stall) => stall.kind === kind).length;
+  return Object.fromEntries(STALL_KINDS.map((kind) => [kind, count(kind)])) as Record<StallKind, number>;
 }

@@ -49,13 +49,23 @@ export interface Pause {
   readonly toUs: number;
 }
 
+/** When timers of TCP ran out, in microseconds. */
+export interface TimersRan {
+  readonly retransmissionUs: readonly number[];
+  readonly delayedAckUs: readonly number[];
+}
+
 export interface GuestReport {
   readonly role: 'sender' | 'receiver';
   readonly startUs: number;
   readonly endUs: number;
   readonly bytes: number;
   readonly retransmits: number;
+  /** Segments that were sent and not acknowledged at the end. */
+  readonly unacked: number;
   readonly timeouts: number;
+  /** When timers of TCP ran out that may end a pause. */
+  readonly timersRan: TimersRan;
   /** Pauses in what arrives, of over PAUSE_US (receiver). */
   readonly pauses: readonly Pause[];
   readonly lost: readonly LostWakeup[];

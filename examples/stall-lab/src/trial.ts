@@ -1,9 +1,9 @@
 import { type Cpus, createMachine, type DomainExit, type DomainHandle, type Image, type Machine } from 'qanat';
 import { BUILDS, type Build, type BuildName } from './builds.ts';
-import { HostMonitor } from './host-monitor.ts';
+import { HostMonitor, type HostTimes, NO_HOST } from './host-monitor.ts';
 import * as historical from './images/historical.ts';
 import * as shipped from './images/qanat.ts';
-import type { GuestArgs, GuestMessage, GuestReport, HostMessage, Pause } from './protocol.ts';
+import type { GuestArgs, GuestMessage, GuestReport, HostMessage } from './protocol.ts';
 
 export const MACHINE_KINDS = ['threads', 'virtual'] as const;
 export type MachineKind = Extract<Cpus, (typeof MACHINE_KINDS)[number]>;
@@ -31,7 +31,7 @@ export interface Trial {
   /** Most packets that waited at a port at once. */
   readonly queueHighWater: number;
   /** When the computer did not run us. */
-  readonly hostGaps: readonly Pause[];
+  readonly host: HostTimes;
 }
 
 /** What an idle guest costs. */
@@ -62,7 +62,7 @@ const RECORDS = 1 << 17;
 export async function runTrial(options: TrialOptions): Promise<Trial> {
   const build = BUILDS[options.build];
   const machine = await start(build, options.machine, options.seed);
-  const monitor = new HostMonitor(machine.clock);
+  const monitor = options.machine === 'threads' ? new HostMonitor(machine.clock) : undefined;
   try {
     const receiver = await domain(machine, 'receiver', options);
     const sender = await domain(machine, 'sender', options);
@@ -96,10 +96,10 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     checkExits(await machine.run());
     await counted;
     if (reports.sender === undefined || reports.receiver === undefined) throw new Error('a domain did not report');
-    const hostGaps = options.machine === 'threads' ? monitor.gaps : [];
-    return { options, sender: reports.sender, receiver: reports.receiver, ...bridge, hostGaps };
+    const { sender: sent, receiver: received } = reports;
+    return { options, sender: sent, receiver: received, ...bridge, host: monitor?.times() ?? NO_HOST };
   } finally {
-    monitor.stop();
+    monitor?.stop();
     await machine.close();
   }
 }

@@ -87,7 +87,9 @@ describe.runIf(existsSync(MAIN))('the command', () => {
     const { status, stdout } = lab(...args, '--builds', '2013', '--time', '0.5');
     expect(status).toBe(0);
     const { runs } = JSON.parse(stdout) as { runs: JsonRun[] };
-    expect(runs).toMatchObject([{ build: '2013', machine: 'virtual', txqueuelen: 1000, lostWakeups: 1 }]);
+    expect(runs).toMatchObject([
+      { build: '2013', machine: 'virtual', txqueuelen: 1000, stallsBy: { 'lost wake-up': 1, loss: 0 } },
+    ]);
     expect(runs[0]!.explanations[0]![0]).toContain('lost wake-up');
   });
 

@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { EventWaiters } from '../src/historical/event-waiters.ts';
-import { notRun } from '../src/host-monitor.ts';
+import { NO_HOST, notRun, threadWaitUs } from '../src/host-monitor.ts';
 import type { LostWakeup } from '../src/protocol.ts';
 import { explain, findStalls, union } from '../src/stalls.ts';
 
-const evidence = { lost: [], hostGaps: [], queueDrops: 0, timeouts: 0 };
+const absentFor = (us: number) => (): number => us;
+const evidence = {
+  lost: [],
+  absentUs: absentFor(0),
+  queueDrops: 0,
+  retransmissionUs: [],
+  delayedAckUs: [],
+  endUs: 10_000_000,
+  unacked: 0,
+};
 const ring = { reqProd: 8, reqEvent: 9, rspProd: 8, rspEvent: 9, rspCons: 8, free: 256, outstanding: 0, unread: 0 };
 
 const sleep = (atUs: number, wokeUs: number): LostWakeup => ({
@@ -30,8 +39,13 @@ describe('stalls', () => {
 
   it('do not count the time in which the computer did not run us', () => {
     const pauses = [{ fromUs: 0, toUs: 250_000 }];
-    expect(findStalls({ ...evidence, pauses, hostGaps: [{ fromUs: 50_000, toUs: 199_999 }] })).toHaveLength(1);
-    expect(findStalls({ ...evidence, pauses, hostGaps: [{ fromUs: 50_000, toUs: 200_000 }] })).toEqual([]);
+    expect(findStalls({ ...evidence, pauses, absentUs: absentFor(150_000) })).toEqual([]);
+    const [stall, ...others] = findStalls({ ...evidence, pauses, absentUs: absentFor(149_999) });
+    expect(others).toEqual([]);
+    expect(explain(stall!, 0)).toEqual([
+      '0.0000 s to 0.2500 s, 250.0 ms: not known: no sleep was wrong, no timer ran out',
+      'computer: for 150.0 ms of it a thread of the machine was ready and was not run',
+    ]);
   });
 
   it('know when a guest was ready and was not run', () => {
@@ -52,13 +66,58 @@ describe('stalls', () => {
     ]);
   });
 
-  it('are put down to the sleep that fills them, else to loss', () => {
+  it('know how long a thread was ready and was not run: the one that waited longest', () => {
+    const host = {
+      ...NO_HOST,
+      timeUs: [0, 10_000, 20_000],
+      waitedUs: [
+        [100, 2100, 8100],
+        [0, 4000, 4000],
+      ],
+    };
+    expect(threadWaitUs(host, { fromUs: 0, toUs: 10_000 })).toBe(4000);
+    expect(threadWaitUs(host, { fromUs: 5000, toUs: 15_000 })).toBe(4000);
+    expect(threadWaitUs(host, { fromUs: 10_000, toUs: 30_000 })).toBe(6000);
+    expect(threadWaitUs(host, { fromUs: -5000, toUs: 50_000 })).toBe(8000);
+    expect(threadWaitUs(NO_HOST, { fromUs: 0, toUs: 10_000 })).toBe(0);
+  });
+
+  it('are put down to the sleep that fills them', () => {
     const pauses = [{ fromUs: 0, toUs: 200_000 }];
     const lost = [sleep(-50_000, 90_000), sleep(95_000, 200_000)];
-    expect(findStalls({ ...evidence, pauses, lost })[0]).toMatchObject({ lost: { atUs: 95_000 } });
-    const loss = findStalls({ ...evidence, pauses, lost: [lost[0]!], queueDrops: 7, timeouts: 2 })[0]!;
-    expect(loss).toMatchObject({ lost: undefined, cause: expect.stringContaining('dropped 7 packets') });
-    expect(explain(loss, 0)).toHaveLength(1);
+    // The timer that ends the sleep does not make it a loss.
+    const stalls = findStalls({ ...evidence, pauses, lost, queueDrops: 7, retransmissionUs: [200_000] });
+    expect(stalls).toMatchObject([{ kind: 'lost wake-up', lost: { atUs: 95_000 } }]);
+    expect(findStalls({ ...evidence, pauses, lost: [lost[0]!] })).toMatchObject([{ kind: 'unknown', lost: undefined }]);
+  });
+
+  it('are else put down to loss, where the retransmission timer ran out during them and something was dropped', () => {
+    const pauses = [{ fromUs: 0, toUs: 200_000 }];
+    const [loss] = findStalls({ ...evidence, pauses, queueDrops: 7, retransmissionUs: [150_000, 210_000, 300_000] });
+    expect(loss).toMatchObject({ kind: 'loss', lost: undefined });
+    expect(explain(loss!, 0)).toEqual([
+      '0.0000 s to 0.2000 s, 200.0 ms: loss: the bridge dropped packets (7 in this run), and nothing came until the ' +
+        "sender's retransmission timer ran out 2 times",
+    ]);
+    expect(findStalls({ ...evidence, pauses, queueDrops: 7, retransmissionUs: [0, 220_001] })).toMatchObject([
+      { kind: 'unknown' },
+    ]);
+    const [spurious] = findStalls({ ...evidence, pauses, retransmissionUs: [150_000] });
+    expect(spurious).toMatchObject({ kind: 'unknown', cause: expect.stringContaining('and nothing was dropped') });
+  });
+
+  it('are put down to loss at the end of the run, too, where the timer has no time to run out', () => {
+    const pauses = [{ fromUs: 0, toUs: 200_000 }];
+    const atEnd = { ...evidence, pauses, queueDrops: 7, endUs: 200_000 };
+    const [stall] = findStalls({ ...atEnd, unacked: 12 });
+    expect(stall).toMatchObject({ kind: 'loss', cause: expect.stringContaining('12 segments wait for an answer') });
+    expect(findStalls(atEnd)).toMatchObject([{ kind: 'unknown' }]);
+  });
+
+  it('are else put down to an acknowledgment that was kept back', () => {
+    const pauses = [{ fromUs: 0, toUs: 103_000 }];
+    expect(findStalls({ ...evidence, pauses, delayedAckUs: [102_000] })).toMatchObject([{ kind: 'delayed ACK' }]);
+    expect(findStalls({ ...evidence, pauses, delayedAckUs: [124_000] })).toMatchObject([{ kind: 'unknown' }]);
   });
 
   it('are told with port, rings and who woke the domain', () => {

@@ -18,7 +18,7 @@ const run = async (options: Partial<TrialOptions>): Promise<{ trial: Trial; figu
 describe('2013', () => {
   it.each([1, 2, 3])('stalls, and the auditor names who waits for what (seed %i)', async (seed) => {
     const { trial, figures } = await run({ seed });
-    expect(figures.lostWakeups).toBeGreaterThan(0);
+    expect(figures.stallsBy['lost wake-up']).toBeGreaterThan(0);
     expect(figures.longestMs).toBeGreaterThan(100);
     const stall = figures.stalls.find(({ lost }) => lost !== undefined)!;
     expect(stall.cause).toBe('lost wake-up: the sender slept with work left');

@@ -12,6 +12,7 @@ import {
   type Pause,
 } from '../protocol.ts';
 import { Sampler } from './sampler.ts';
+import { TimerWatch } from './timer-watch.ts';
 
 const WRITE_BYTES = 65_536;
 /** Writes in a row, so that the loop gets a turn. */
@@ -35,6 +36,7 @@ export class Guest {
   readonly #sampler: Sampler;
   readonly #deadline = new Timer(() => this.#timeIsUp());
   readonly #pauses: Pause[] = [];
+  #timerWatch: TimerWatch | undefined;
   #recorder: SourceRecorder | undefined;
   #stack: Stack | undefined;
   #flow: Flow | undefined;
@@ -66,6 +68,7 @@ export class Guest {
   /** The network is up. */
   ready(stack: Stack): void {
     this.#stack = stack;
+    this.#timerWatch = new TimerWatch(stack.stats());
     const { role, port } = this.#args;
     this.#record(stack);
     if (role === 'receiver') stack.listen({ port, onFlow: (flow) => this.#receiveFrom(flow) });
@@ -147,7 +150,10 @@ export class Guest {
   }
 
   #sample(): void {
-    if (this.#startUs > 0) this.#sampler.add(this.#kernel.clock.now(), this.#progress(), this.#system.txUsed());
+    if (this.#startUs === 0) return;
+    const nowUs = this.#kernel.clock.now();
+    this.#sampler.add(nowUs, this.#progress(), this.#system.txUsed());
+    this.#timerWatch?.look(nowUs);
   }
 
   #progress(): number {
@@ -169,7 +175,9 @@ export class Guest {
       endUs,
       bytes: this.#progress(),
       retransmits: info?.tcpi_total_retrans ?? 0,
+      unacked: info?.tcpi_unacked ?? 0,
       timeouts: this.#flow?.counters().TCPTimeouts ?? 0,
+      timersRan: this.#timerWatch?.ran ?? { retransmissionUs: [], delayedAckUs: [] },
       pauses: this.#pauses,
       lost: this.#system.lost().filter(({ atUs }) => atUs >= this.#startUs),
       ringFull: this.#system.ringFull() - this.#ringFullBefore,
