@@ -2,7 +2,7 @@ import { Memory, PAGE_SIZE, PageAllocator } from '@qanat/bytes';
 import { seededRandom, VirtualTime } from '@qanat/clock';
 import { createPipe, type ImpairmentOptions } from '@qanat/link';
 import { describe, expect, it } from 'vitest';
-import { createStack, type Flow } from '../src/index.ts';
+import { createStack, type Flow, type Stack } from '../src/index.ts';
 import { Recorder } from './recorder.ts';
 
 /** The stream: no two stretches of it are alike. */
@@ -18,8 +18,17 @@ interface Run {
   readonly info: string;
 }
 
-/** Data both ways for a while. @param longWay whether TCP takes none of its shortcuts. */
-function run(seed: number, impair: ImpairmentOptions, longWay: boolean, observed = false): Run {
+interface TwoHosts {
+  readonly memory: Memory;
+  readonly time: VirtualTime;
+  readonly a: Stack;
+  readonly b: Stack;
+  /** Every frame that either device sent, with its time. */
+  frames(): number[];
+}
+
+/** @param longWay whether TCP takes none of its shortcuts. */
+function twoHosts(seed: number, impair: ImpairmentOptions, longWay: boolean): TwoHosts {
   const memory = Memory.create({ bytes: 32 << 20 });
   const pages = new PageAllocator(PAGE_SIZE, memory.bytes - PAGE_SIZE);
   const time = new VirtualTime();
@@ -35,6 +44,12 @@ function run(seed: number, impair: ImpairmentOptions, longWay: boolean, observed
   const devices = [left, right].map((device) => new Recorder(device, () => clock.now()));
   a.addInterface(devices[0]!, { address: '10.0.0.1/24' });
   b.addInterface(devices[1]!, { address: '10.0.0.2/24' });
+  return { memory, time, a, b, frames: () => [...devices[0]!.frames, ...devices[1]!.frames] };
+}
+
+/** Data both ways for a while. */
+function run(seed: number, impair: ImpairmentOptions, longWay: boolean, observed = false): Run {
+  const { memory, time, a, b, frames } = twoHosts(seed, impair, longWay);
   let received = 0;
   let [asked, wrong] = [0, 0];
   const drain = (flow: Flow): void => {
@@ -79,8 +94,56 @@ function run(seed: number, impair: ImpairmentOptions, longWay: boolean, observed
   flow.onEnd = () => {
     info = JSON.stringify(flow.info());
   };
-  while (clock.now() < 300e6 && time.step());
-  return { frames: [...devices[0]!.frames, ...devices[1]!.frames], received, wrong, info };
+  while (time.clock.now() < 300e6 && time.step());
+  return { frames: frames(), received, wrong, info };
+}
+
+const QUESTIONS = 200;
+
+/** Questions and answers of some bytes up to a few segments, one at a time: each segment acknowledges the one before. */
+function ask(seed: number, impair: ImpairmentOptions, longWay: boolean, observed = false): Run {
+  const { memory, time, a, b, frames } = twoHosts(seed, impair, longWay);
+  const bytesOf = (i: number): number => 1 + ((i * 7919) % (i % 5 === 0 ? 6000 : 90));
+  const text = Uint8Array.from({ length: 6000 }, (_, i) => byteAt(i));
+  let received = 0;
+  let wrong = 0;
+  /** Calls back when so many bytes have come as the length of text `i` is, with the number of the next one. */
+  const hear = (flow: Flow, heard: (i: number) => void): void => {
+    let [i, at] = [0, 0];
+    if (observed) flow.startLogging(16);
+    flow.onReadable = () => {
+      for (let n = flow.peekBytes; n > 0; n = flow.peekBytes) {
+        n = Math.min(n, bytesOf(i) - at);
+        for (let k = 0; k < n; k++) if (memory.u8[flow.peekAddr + k] !== byteAt(at + k)) wrong++;
+        received += n;
+        flow.consume(n);
+        at += n;
+        if (at < bytesOf(i)) continue;
+        at = 0;
+        heard(++i);
+      }
+    };
+  };
+  b.listen({
+    port: 1,
+    onFlow: (flow) => {
+      hear(flow, (i) => flow.write(text.subarray(0, bytesOf(i - 1))));
+      flow.onEnd = () => flow.close();
+    },
+  });
+  const flow = a.connect({ host: '10.0.0.2', port: 1 });
+  const question = (i: number): void => {
+    if (i < QUESTIONS) flow.write(text.subarray(0, bytesOf(i)));
+    else flow.shutdown();
+  };
+  hear(flow, question);
+  flow.onConnect = () => question(0);
+  let info = '';
+  flow.onEnd = () => {
+    info = JSON.stringify(flow.info());
+  };
+  while (time.clock.now() < 300e6 && time.step());
+  return { frames: frames(), received, wrong, info };
 }
 
 describe('the short ways through TCP', () => {
@@ -98,6 +161,23 @@ describe('the short ways through TCP', () => {
     expect([short.received, short.wrong, long.wrong]).toEqual([603_000, 0, 0]);
     expect(short.frames.length).toBeGreaterThan(400);
     expect(short.frames).toEqual(long.frames);
+    expect(short.info).toBe(long.info);
+  });
+
+  it.each([
+    ['a clean path', 1, { delayUs: 500 }],
+    ['loss', 3, { delayUs: 1000, lossRate: 0.02 }],
+    ['reordering and duplicates', 4, { delayUs: 1000, reorderRate: 0.03, duplicateRate: 0.02 }],
+    ['corruption and jitter', 5, { delayUs: 3000, jitterUs: 900, corruptRate: 0.01 }],
+  ] as const)('and where each segment answers the last: %s', (_name, seed, impair) => {
+    const short = ask(seed, impair, false);
+    const long = ask(seed, impair, true);
+    const watched = ask(seed, impair, false, true);
+    expect(watched).toEqual(short);
+    expect(short.received).toBeGreaterThan(50_000);
+    expect([long.received, short.wrong, long.wrong]).toEqual([short.received, 0, 0]);
+    expect(short.frames).toEqual(long.frames);
+    expect(short.info).not.toBe('');
     expect(short.info).toBe(long.info);
   });
 });

@@ -23,7 +23,8 @@ import type { Segment } from './segment.ts';
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
 import { TIMER_REORDER, TIMER_RETRANSMIT } from './timer-modes.ts';
 
-const MAX_BEHIND = 0x3fff_ffff;
+/** Marks that lie behind SND.UNA stay within 2^30: further back they would seem to lie ahead. */
+export const MAX_BEHIND = 0x3fff_ffff;
 
 /**
  * The ACK field of an acceptable segment in a synchronized state (RFC 9293 section 3.10.7.4, fifth check, with the
@@ -188,7 +189,6 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
   }
   c.sndUna = ack;
   if (seqLt(c.sackHigh, ack)) c.sackHigh = ack;
-  // Marks that lie behind stay within 2^30: further back they would seem to lie ahead.
   if (seqLt(c.lossMarked, ack)) c.lossMarked = ack;
   if (seqDiff(ack, c.recoveryPoint) > MAX_BEHIND) c.recoveryPoint = (ack - 1) | 0;
   c.snd.acknowledge(ack);
@@ -210,7 +210,7 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
  * No segment in flight was SACKed, deemed lost or sent twice, and no loss episode is near: of all that leave the queue
  * at once only the last one tells anything.
  */
-function isPlainFlight(c: Connection): boolean {
+export function isPlainFlight(c: Connection): boolean {
   const { rtx, sndUna } = c;
   return (
     rtx.sackedOut === 0 &&
@@ -225,7 +225,7 @@ function isPlainFlight(c: Connection): boolean {
  * SND.WND, if the segment is newer than the last one that set it (SND.WL1, SND.WL2).
  * @returns whether the window differs now.
  */
-function updateWindow(c: Connection, segment: Segment): boolean {
+export function updateWindow(c: Connection, segment: Segment): boolean {
   const { seq, ack } = segment;
   if (!(seqLt(c.sndWl1, seq) || (c.sndWl1 === seq && seqGeq(ack, c.sndWl2)))) return false;
   const window = segment.window << c.sndWndShift;

@@ -492,7 +492,9 @@ export class Connection implements WindowState, TimerState, ModelState {
 
   /** RTO with its backoff, in microseconds. */
   get rtoUs(): number {
-    return Math.min(this.rtt.rtoUs * 2 ** this.backoff, this.config.maxRtoUs);
+    const { rtoUs } = this.rtt;
+    // A power costs more than the rest of it.
+    return Math.min(this.backoff === 0 ? rtoUs : rtoUs * 2 ** this.backoff, this.config.maxRtoUs);
   }
 
   /** MTU of the path, as far as it is heeded. */

@@ -1,7 +1,9 @@
 import { addSum, type Packet } from '@qanat/bytes';
 import { pseudoHeaderSum } from '@qanat/ipv4';
 import { noteTimestamp } from './acceptability.ts';
+import { updateWindow } from './ack.ts';
 import { type Connection, EVENT_READABLE } from './connection.ts';
+import { awaitsPlainAck, flightAcknowledged } from './flight-acknowledged.ts';
 import { observeReceived, observeWindow } from './observe.ts';
 import { measureAsReceiver } from './rcv-rtt.ts';
 import type { Segment } from './segment.ts';
@@ -11,9 +13,9 @@ import { growWindow } from './window.ts';
 import { ACK, PROTOCOL_TCP, PSH } from './wire.ts';
 
 /**
- * Header prediction (Van Jacobson 1990; RFC 7323 appendix D): the next segment of a stream that only comes in carries
- * data at RCV.NXT within the window, and acknowledges and offers what the one before did. Such a segment passes every
- * check of RFC 9293 section 3.10.7.4, and of all that is done there only `takePredicted` is left to do.
+ * Header prediction (Van Jacobson 1990; RFC 7323 appendix D): the next segment of a stream carries data at RCV.NXT within
+ * the window. It acknowledges what the one before did, or, as the answer to a request, all that is in flight. Such a segment passes every check of RFC 9293 section 3.10.7.4, and of all that is done there only
+ * `takePredicted` is left to do.
  * @returns whether it is such a one; there is room for its data then. Its checksum need not have been verified.
  */
 export function isPredicted(c: Connection, segment: Segment): boolean {
@@ -24,12 +26,11 @@ export function isPredicted(c: Connection, segment: Segment): boolean {
     c.longWay ||
     (segment.flags & ~PSH) !== ACK ||
     segment.seq !== c.rcvNxt ||
-    segment.ack !== c.sndUna ||
-    // Nothing of ours is unacknowledged or waits for a window.
-    c.sndNxt !== c.sndUna ||
+    // Nothing of ours is unacknowledged then or waits for a window.
+    segment.ack !== c.sndNxt ||
     c.probing ||
     c.sndWnd === 0 ||
-    segment.window << c.sndWndShift !== c.sndWnd ||
+    segment.window === 0 ||
     bytes === 0 ||
     bytes > seqDiff(c.rcvAdv, c.rcvNxt) ||
     rcv.rangeCount > 0 ||
@@ -45,6 +46,7 @@ export function isPredicted(c: Connection, segment: Segment): boolean {
   } else if (options.sackCount > 0) {
     return false;
   }
+  if (segment.ack !== c.sndUna && !awaitsPlainAck(c)) return false;
   return rcv.ensure((segment.seq + bytes) | 0);
 }
 
@@ -69,8 +71,8 @@ export function takePredicted(c: Connection, segment: Segment, packet: Packet, s
   if (c.observer !== undefined) observeReceived(c, segment);
   c.segAck = segment.ack;
   c.moreComing = false;
-  c.sndWl1 = segment.seq;
-  c.sndWl2 = segment.ack;
+  if (segment.ack !== c.sndUna) flightAcknowledged(c, segment);
+  else updateWindow(c, segment);
   noteTimestamp(c, segment);
   c.dataSegsIn++;
   measureAsReceiver(c, segment);

@@ -239,6 +239,8 @@ export class Tcp implements PassiveContext {
       if (c.events !== 0) {
         if (tell) this.#tell(c);
         else this.#untold.push(c);
+        // Its user did something with it: output has a turn of its own, after all that is to be told.
+        if (c.touched) continue;
       }
       if (c.state !== CLOSED && c.state !== SYN_SENT && !c.txBlocked) output(c);
       else if (c.state !== CLOSED) c.rearm();
