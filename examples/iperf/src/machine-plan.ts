@@ -21,6 +21,8 @@ const GSO_WINDOW = 4 * MIB;
 const GSO_WINDOW_TOTAL = 16 * MIB;
 /** Rings, their buffers, tables: what a domain needs before its first flow. */
 const DOMAIN_BASE_MIB = 32;
+/** Of each queue beyond the first: two rings' pages. */
+const QUEUE_MIB = 4;
 const DOM0_BASE_MIB = 64;
 const MACHINE_BASE_MIB = 16;
 const MAX_MACHINE_MIB = 2047;
@@ -45,7 +47,8 @@ export function planMachine(options: IperfOptions, streams: readonly StreamPlan[
   const window = options.window || defaultWindow(options, streams.length);
   // Both buffers of each flow, and half as much again for what comes in pages and powers of two.
   const buffers = streams.length * 2 * window * 1.5;
-  const domainMiB = DOMAIN_BASE_MIB + Math.ceil((buffers + PATTERN_PERIOD + options.length) / MIB);
+  const queuesMiB = QUEUE_MIB * (options.queues - 1);
+  const domainMiB = DOMAIN_BASE_MIB + queuesMiB + Math.ceil((buffers + PATTERN_PERIOD + options.length) / MIB);
   const dom0MiB = DOM0_BASE_MIB + Math.ceil(queueBytes(options) / MIB);
   const memoryMiB = MACHINE_BASE_MIB + dom0MiB + 2 * domainMiB;
   if (memoryMiB > MAX_MACHINE_MIB) {
@@ -103,7 +106,12 @@ function domain(
     flowLogRecords: options.flowLog === undefined || isTrace(options.flowLog) ? 0 : FLOW_LOG_RECORDS,
     trace: options.live !== undefined || (options.flowLog !== undefined && isTrace(options.flowLog)),
     traceFlushUs: options.live === undefined ? 0 : TRACE_FLUSH_US,
-    netfront: { checksumOffload: options.checksumOffload, gso: options.gso, gro: options.gro },
+    netfront: {
+      checksumOffload: options.checksumOffload,
+      gso: options.gso,
+      gro: options.gro,
+      queues: options.queues,
+    },
     tcp: {
       congestion: options.congestion,
       noDelay: options.noDelay,

@@ -47,6 +47,8 @@ export interface IperfOptions {
   readonly gso: boolean;
   /** Receivers put segments together before TCP sees them. */
   readonly gro: boolean;
+  /** Queues that each frontend asks for. */
+  readonly queues: number;
   readonly verify: boolean;
   readonly audit: boolean;
   readonly flowLog: string | undefined;
@@ -63,6 +65,8 @@ export interface Information {
 export const MAX_SECONDS = 86_400;
 export const MAX_STREAMS = 128;
 export const MAX_LENGTH = 1024 * 1024;
+/** As many as Dom0 offers. */
+export const MAX_QUEUES = 8;
 export const MAX_WINDOW = 16 * 1024 * 1024;
 const MIN_MTU = 128;
 const MAX_MTU = 65_521;
@@ -127,6 +131,7 @@ function createCommand(): Command {
     .option('--no-csum-offload', 'checksums are computed and verified (no segmentation offload either)')
     .option('--no-offload', 'both')
     .option('--no-gro', 'received segments are not put together before TCP sees them')
+    .option('--queues <n>', 'queues of each network device, by which flows are spread', '1')
     .option('--verify', 'check every byte that arrives against its pattern')
     .option('--audit', 'check for lost wake-ups at every sleep of a domain')
     .option(
@@ -172,6 +177,7 @@ interface RawOptions {
   readonly machine: string;
   readonly gso: boolean;
   readonly gro: boolean;
+  readonly queues: string;
   readonly csumOffload: boolean;
   readonly offload: boolean;
   readonly verify?: boolean;
@@ -222,6 +228,7 @@ function check(raw: RawOptions, given: (name: string) => boolean): IperfOptions 
     checksumOffload: raw.offload && raw.csumOffload,
     gso: raw.offload && raw.csumOffload && raw.gso,
     gro: raw.gro,
+    queues: integer('--queues', raw.queues, 1, MAX_QUEUES),
     verify: raw.verify ?? false,
     audit: raw.audit ?? false,
     flowLog: raw.flowLog === undefined ? undefined : flowLogFile(raw.flowLog),

@@ -45,6 +45,7 @@ export interface TrafficNetfront {
   readonly checksumOffload: boolean;
   readonly gso: boolean;
   readonly gro: boolean;
+  readonly queues: number;
 }
 
 /** What the frontends of a domain did with offloads, in packets. */
@@ -54,6 +55,14 @@ export interface OffloadCounts {
   readonly gsoSent: number;
   readonly gsoReceived: number;
   readonly groJoined: number;
+  /** Queues of the first frontend that were agreed on with its backend: what each has sent and received. */
+  readonly queues: readonly QueueCounts[];
+}
+
+/** Packets of one queue of a frontend. */
+export interface QueueCounts {
+  readonly sent: number;
+  readonly received: number;
 }
 
 export interface TrafficTcp {

@@ -167,6 +167,7 @@ function offloadOf(counts: OffloadCounts): object {
     gso_sent: counts.gsoSent,
     gso_received: counts.gsoReceived,
     gro_joined: counts.groJoined,
+    queues: counts.queues,
   };
 }
 
@@ -180,7 +181,7 @@ function qanatOf(result: IperfResult): object {
     txqueuelen: options.txqueuelen,
     seed: options.seed,
     link: { delay_us: options.delayUs, loss: options.loss, rate_bits_per_second: options.rate },
-    offload: { checksum: options.checksumOffload, gso: options.gso, gro: options.gro },
+    offload: { checksum: options.checksumOffload, gso: options.gso, gro: options.gro, queues: options.queues },
     interrupted: result.interrupted,
     streams: pairs.map(({ plan, sender, receiver }) => ({
       socket: plan.id,

@@ -1,6 +1,6 @@
 /** The lines of iperf3, and below them what only this machine knows. */
 import { VERSION } from './options.ts';
-import type { ConnectedStream, StreamEnd, StreamSample } from './protocol.ts';
+import type { ConnectedStream, QueueCounts, StreamEnd, StreamSample } from './protocol.ts';
 import { bitsPerSecond, type IperfResult, pairEnds, type Sum, sum, WHOLE_RUN } from './result.ts';
 import { formatBytes, formatRate, formatUs } from './units.ts';
 
@@ -156,10 +156,19 @@ export class TextReport {
         ? ['local/sender', 'remote/receiver']
         : ['local/receiver', 'remote/sender'];
       lines.push(`CPU Utilization: ${local} ${cpu.client.toFixed(1)}%, ${remote} ${cpu.server.toFixed(1)}%`);
+      for (const { name, offload } of domains) {
+        if (offload !== undefined) lines.push(queueLine(name, offload.queues));
+      }
       lines.push(`snd_tcp_congestion ${options.congestion}`, `rcv_tcp_congestion ${options.congestion}`);
     }
     return lines;
   }
+}
+
+/** How many queues a domain has, and what went through each. */
+function queueLine(name: string, queues: readonly QueueCounts[]): string {
+  const packets = queues.map(({ sent, received }) => `${sent}/${received}`).join(', ');
+  return `Queues of ${name}: ${queues.length}, packets sent/received ${packets}`;
 }
 
 /** The line that a terminal shows between two reports. */

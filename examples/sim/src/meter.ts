@@ -28,8 +28,12 @@ export class Meter implements Netif, NetifUp {
     return this.#netif.offload;
   }
 
-  allocate(frameBytes: number): Packet | null {
-    return this.#netif.allocate(frameBytes);
+  get txQueues(): number {
+    return this.#netif.txQueues ?? 1;
+  }
+
+  allocate(frameBytes: number, flow?: number): Packet | null {
+    return this.#netif.allocate(frameBytes, flow);
   }
 
   transmit(packet: Packet): void {

@@ -35,6 +35,8 @@ export class Packet {
   arrivedUs = 0;
   /** The device's own reference to the buffer (a page, a slot); meaningless to anybody else. */
   token = 0;
+  /** Queue of its device that it was allocated from. */
+  queue = 0;
 
   /** Makes this a contiguous packet of `len` bytes at `addr`. */
   set(addr: number, len: number): void {

@@ -26,12 +26,16 @@ export interface Netif {
   readonly mtu: number;
   readonly memory: Memory;
   readonly offload: Offload;
+  /** Transmit queues that flows are spread over; undefined is one. It may change while the device has no backend. */
+  readonly txQueues?: number;
   /**
    * A buffer for a frame of at most `frameBytes` (Ethernet header included, up to mtu + 14, or gsoMaxBytes + 14),
    * contiguous. `packet.addr` is even and points to where the Ethernet header goes. Never fails for want of
    * anything but room in the device. The packet is the caller's until `transmit` or `release`.
+   * @param flow hash of the flow that the frame belongs to (`flowHash` of @qanat/ipv4), default none. Frames of one flow keep
+   * their order, so whoever sends them all says it with each; a device with one queue does not look at it.
    */
-  allocate(frameBytes: number): Packet | null;
+  allocate(frameBytes: number, flow?: number): Packet | null;
   /** Queues a frame of `packet.len` bytes at `packet.addr`. Cannot fail; ownership goes to the device. */
   transmit(packet: Packet): void;
   /** Gives back an allocated packet that shall not be sent. */

@@ -31,8 +31,12 @@ class PcapTap implements Netif, NetifUp {
     return this.#netif.offload;
   }
 
-  allocate(frameBytes: number): Packet | null {
-    return this.#netif.allocate(frameBytes);
+  get txQueues(): number {
+    return this.#netif.txQueues ?? 1;
+  }
+
+  allocate(frameBytes: number, flow?: number): Packet | null {
+    return this.#netif.allocate(frameBytes, flow);
   }
 
   transmit(packet: Packet): void {

@@ -203,7 +203,7 @@ describe('closing', () => {
     const first = a.netif!.allocate(60)!;
     const second = a.netif!.allocate(60)!;
     const third = a.netif!.allocate(60)!;
-    const { freeBuffers } = a.netfront.device!.pool;
+    const { freeBuffers } = a.netfront.device!.queues[0]!.pool;
     const [vif] = machine.netback.vifs;
     vif!.kill('again');
     await machine.until(() => a.netfront.state !== 'connected');
@@ -220,7 +220,7 @@ describe('closing', () => {
     await machine.until(() => b.received > received);
     a.run(() => a.netfront.device!.poll());
     await machine.pass(1);
-    expect(a.netfront.device!.pool.freeBuffers).toBe(freeBuffers + 3);
+    expect(a.netfront.device!.queues[0]!.pool.freeBuffers).toBe(freeBuffers + 3);
   });
 
   it('stays closed when the device is unplugged (online 0)', async () => {

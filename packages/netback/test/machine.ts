@@ -151,7 +151,11 @@ export class TestMachine {
   /** A domain with one vif and a `Station` on it, connected. */
   async station(name: string, options: VifOptions = {}, netfront: NetfrontOptions = {}): Promise<Station> {
     const station = new Station();
-    const kernel = await this.domain(name, (guest) => station.boot(guest, netfront), stationMiB(options.mtu));
+    const kernel = await this.domain(
+      name,
+      (guest) => station.boot(guest, netfront),
+      stationMiB(options.mtu, netfront.queues),
+    );
     this.plug(kernel.domid, 0, options);
     await this.until(() => station.netif !== undefined);
     return station;
@@ -166,8 +170,8 @@ export class TestMachine {
   }
 }
 
-function stationMiB(mtu = 1500): number {
-  return mtu > 2000 ? 12 : 8;
+function stationMiB(mtu = 1500, queues = 1): number {
+  return (mtu > 2000 ? 12 : 8) + 4 * (queues - 1);
 }
 
 export function testMacText(domid: number, index: number): string {

@@ -15,6 +15,11 @@ export interface NetfrontConfig {
    * needed: so the default is off.
    */
   readonly splitEventChannels: boolean;
+  /**
+   * Queues wanted (`multi-queue-num-queues`), 1..MAX_QUEUES; the backend may offer fewer, and so may the domain's memory. A
+   * domain has one CPU, which serves them in turn, so the default is 1.
+   */
+  readonly queues: number;
   /** Puts segments of one flow together that come one behind the other, before the stack sees them (GRO). */
   readonly gro: boolean;
   /** Tells the backend that our pages stay granted as they are, so that it may keep them mapped. */
@@ -35,6 +40,7 @@ export const DEFAULT_NETFRONT_CONFIG: NetfrontConfig = {
   checksumOffload: true, // as Linux's netfront
   gso: true,
   splitEventChannels: false,
+  queues: 1,
   gro: true,
   persistentGrants: true,
   revokeRetryMs: 1000,
@@ -42,6 +48,9 @@ export const DEFAULT_NETFRONT_CONFIG: NetfrontConfig = {
   reconnectMaxMs: 30_000,
   ringStartIndex: 0,
 };
+
+/** Most queues that make sense: each takes some 650 grant references of 8192. */
+export const MAX_QUEUES = 64;
 
 /** Longest frame that a netif packet can be: the size field of its first slot has 16 bits (netif.h). */
 export const MAX_FRAME_BYTES = 0xffff;

@@ -1,20 +1,14 @@
 import { type Memory, PACKET_CSUM_BLANK, type Packet } from '@qanat/bytes';
 import type { Clock } from '@qanat/clock';
 import { ETH_HEADER_BYTES } from '@qanat/ethernet';
+import { flowQueue, NO_FLOW } from '@qanat/ipv4';
 import { finishChecksum, type Netif, type NetifUp, NO_OFFLOAD, type Offload } from '@qanat/link';
 import type { NetfrontConfig } from './config.ts';
-import type { RxCounters, RxQueue } from './rx-queue.ts';
-import { SpaceWaiters } from './space-waiters.ts';
+import { type NetfrontCounters, sumCounters } from './counters.ts';
+import { DeviceQueue, type QueueHost } from './device-queue.ts';
+import type { RxQueue } from './rx-queue.ts';
 import type { TxPool } from './tx-pool.ts';
-import type { TxCounters, TxQueue } from './tx-queue.ts';
-
-/** What a vif counts, over all its connections. */
-export interface NetfrontCounters {
-  readonly tx: TxCounters;
-  readonly rx: RxCounters;
-  /** Passes over the rings. */
-  polls: number;
-}
+import type { TxQueue } from './tx-queue.ts';
 
 /** What the device needs of its surroundings. */
 export interface DeviceHost {
@@ -28,69 +22,40 @@ export interface DeviceHost {
   onClose(): void;
 }
 
-/** Bytes pass 2^31: a counter that first held a fraction stays a double, and need not change its kind on the way. */
-const FRACTION = 0.5;
+/** The rings of one queue of a connection. */
+export interface QueuePair {
+  readonly tx: TxQueue;
+  readonly rx: RxQueue;
+}
 
 /** Where frames go before the stack has attached. */
 const NOBODY: NetifUp = { receive() {}, receiveDone() {}, transmitReady() {} };
 
 /**
- * The network device of a vif, as the stack sees it. It outlives connections with backends: without one it is a
- * device that is full, and says `transmitReady` when there is one again.
- *
- * Order of a pass: reap TX responses and wake who waits for room, drain RX, post the pages again, final check. When
- * the check finds more, another pass is queued behind the loop's timers and events; nothing here waits or recurses.
+ * The network device of a vif, as the stack sees it: one queue or several, by which flows are spread. It outlives
+ * connections with backends: without one it is a device that is full, and says `transmitReady` when there is one again.
  */
-export class NetfrontDevice implements Netif {
+export class NetfrontDevice implements Netif, QueueHost {
   readonly name: string;
   readonly mac: Uint8Array;
   readonly mtu: number;
   readonly memory: Memory;
+  readonly clock: Clock;
+  readonly config: NetfrontConfig;
   /** What the present backend takes, or the last one took. */
   offload: Offload = NO_OFFLOAD;
-  readonly counters: NetfrontCounters = {
-    tx: {
-      packets: 0,
-      bytes: FRACTION,
-      slots: 0,
-      errors: 0,
-      dropped: 0,
-      gsoPackets: 0,
-      blankChecksums: 0,
-      ringFull: 0,
-      notifications: 0,
-    },
-    rx: {
-      packets: 0,
-      bytes: FRACTION,
-      slots: 0,
-      errors: 0,
-      dropped: 0,
-      gsoPackets: 0,
-      blankChecksums: 0,
-      groJoined: 0,
-      notifications: 0,
-    },
-    polls: 0,
-  };
-  readonly waiters = new SpaceWaiters();
-  readonly pool: TxPool;
+  up: NetifUp = NOBODY;
+  isClosed = false;
   readonly #host: DeviceHost;
-  readonly #config: NetfrontConfig;
-  #up: NetifUp = NOBODY;
-  #tx: TxQueue | undefined;
-  #rx: RxQueue | undefined;
-  /** The queue whose promises live packets hold while there is no connection. */
-  #lastTx: TxQueue | undefined;
-  #isQueued = false;
-  #isPolling = false;
-  #isClosed = false;
-  readonly #poll = (): void => {
-    this.#isQueued = false;
-    this.poll();
-  };
-  readonly #stackReady = (): void => this.#up.transmitReady();
+  readonly #maxFrameBytes: number;
+  /** Those that were ever in use: the first `#count` are. There is always one. */
+  readonly #queues: DeviceQueue[];
+  readonly #first: DeviceQueue;
+  #count = 1;
+  #isConnected = false;
+  readonly stackReady = (): void => this.up.transmitReady();
 
+  /** @param pool of the first queue. */
   constructor(
     host: DeviceHost,
     config: NetfrontConfig,
@@ -98,14 +63,15 @@ export class NetfrontDevice implements Netif {
     options: { readonly name: string; readonly mac: Uint8Array; readonly mtu: number },
   ) {
     this.#host = host;
-    this.counters.tx.bytes = 0;
-    this.counters.rx.bytes = 0;
-    this.#config = config;
-    this.pool = pool;
+    this.config = config;
     this.memory = host.memory;
+    this.clock = host.clock;
     this.name = options.name;
     this.mac = options.mac;
     this.mtu = options.mtu;
+    this.#maxFrameBytes = pool.maxFrameBytes;
+    this.#first = new DeviceQueue(this, pool, 0);
+    this.#queues = [this.#first];
   }
 
   /** Whether there ever was a backend. */
@@ -113,72 +79,62 @@ export class NetfrontDevice implements Netif {
 
   /** Whether there is a backend that takes frames. */
   get connected(): boolean {
-    return this.#tx !== undefined;
+    return this.#isConnected;
   }
 
-  /** Slots of the transmit ring that hold a request, or an answer that was not read yet; 0 without a backend. */
+  /** Queues that were agreed on with the present backend; 1 without one. */
+  get txQueues(): number {
+    return this.#count;
+  }
+
+  /** All queues that there ever were. */
+  get queues(): readonly DeviceQueue[] {
+    return this.#queues;
+  }
+
+  /** What all queues have counted, over all connections: a fresh copy. */
+  get counters(): NetfrontCounters {
+    return sumCounters(this.#queues.map(({ counters }) => counters));
+  }
+
+  /** Slots of the transmit rings that hold a request, or an answer that was not read yet; 0 without a backend. */
   get txSlotsUsed(): number {
-    return this.#tx?.usedSlots ?? 0;
+    return this.#queues.reduce((sum, { txSlotsUsed }) => sum + txSlotsUsed, 0);
+  }
+
+  /** The queue of that number, made with a pool of its own where it is new. Numbers come without gaps. */
+  addQueue(index: number, pool: TxPool): DeviceQueue {
+    this.#queues[index] ??= new DeviceQueue(this, pool, index);
+    return this.#queues[index];
   }
 
   attach(up: NetifUp): void {
-    this.#up = up;
+    this.up = up;
   }
 
-  allocate(frameBytes: number): Packet | null {
-    if (!(frameBytes <= this.pool.maxFrameBytes)) {
-      throw new RangeError(`a frame of ${frameBytes} bytes on ${this.name}, which takes ${this.pool.maxFrameBytes}`);
+  allocate(frameBytes: number, flow = NO_FLOW): Packet | null {
+    if (!(frameBytes <= this.#maxFrameBytes)) {
+      throw new RangeError(`a frame of ${frameBytes} bytes on ${this.name}, which takes ${this.#maxFrameBytes}`);
     }
-    const tx = this.#tx;
-    if (tx !== undefined) {
-      const packet = tx.alloc(frameBytes);
-      if (packet !== null) return packet;
-      return this.#allocateFull(tx, frameBytes);
-    }
-    if (!this.#isClosed) this.waiters.add(frameBytes, this.#stackReady);
-    return null;
+    return this.#queueOf(flow).allocate(frameBytes);
   }
 
-  #allocateFull(tx: TxQueue, frameBytes: number): Packet | null {
-    const fault = tx.reap();
-    if (fault !== undefined) {
-      this.#break(fault);
-    } else {
-      const packet = tx.alloc(frameBytes);
-      if (packet !== null) return packet;
-    }
-    this.counters.tx.ringFull++;
-    this.waitForSpace(frameBytes, this.#stackReady);
-    return null;
+  #queueOf(flow: number): DeviceQueue {
+    return this.#count === 1 ? this.#first : this.#queues[flowQueue(flow, this.#count)]!;
   }
 
   /**
-   * Has `wake` called once there is room for a frame of `frameBytes`, never from inside this call. Waiters are woken
-   * in order; one that still finds no room asks again.
+   * Has `wake` called once there is room for a frame of `frameBytes` of a flow, never from inside this call. Waiters are
+   * woken in order; one that still finds no room asks again.
    */
-  waitForSpace(frameBytes: number, wake: () => void): void {
-    if (this.#isClosed) return;
-    this.waiters.add(frameBytes, wake);
-    const tx = this.#tx;
-    if (tx === undefined) return;
-    // What is not published cannot be answered, and who waits need not flush.
-    tx.push();
-    if (!this.#isPolling) this.#checkWaiters(tx);
-  }
-
-  /** Somebody waits: makes sure that something will wake them. */
-  #checkWaiters(tx: TxQueue): void {
-    if (tx.hasRoom(this.waiters.firstFrameBytes) || tx.arm()) this.#queuePoll();
+  waitForSpace(frameBytes: number, wake: () => void, flow = NO_FLOW): void {
+    this.#queueOf(flow).waitForSpace(frameBytes, wake);
   }
 
   transmit(packet: Packet): void {
-    const tx = this.#tx;
-    if (tx !== undefined && this.#lower(packet)) {
-      if (!tx.transmit(packet)) this.counters.tx.dropped++;
-      return;
-    }
-    this.counters.tx.dropped++;
-    (tx ?? this.#lastTx)?.release(packet);
+    const queue = this.#queues[packet.queue]!;
+    if (this.#isConnected && this.#lower(packet)) queue.transmit(packet);
+    else queue.drop(packet);
   }
 
   /** A backend may take less than the one before, for which a packet was made. @returns false when it cannot be sent. */
@@ -191,91 +147,59 @@ export class NetfrontDevice implements Netif {
   }
 
   release(packet: Packet): void {
-    const tx = this.#tx ?? this.#lastTx;
-    tx?.release(packet);
-    if (this.#tx !== undefined && this.waiters.size > 0 && !this.#isPolling) this.#checkWaiters(this.#tx);
+    this.#queues[packet.queue]!.release(packet);
   }
 
   flush(): void {
-    const tx = this.#tx;
-    if (tx === undefined) return;
-    tx.push();
-    if (this.waiters.size > 0 && !this.#isPolling) this.#checkWaiters(tx);
+    this.#first.flush();
+    for (let i = 1; i < this.#count; i++) this.#queues[i]!.flush();
   }
 
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.#host.onClose();
   }
 
-  /** A backend is there: the rings are ready to be used. */
-  connect(tx: TxQueue, rx: RxQueue): void {
-    if (this.#lastTx !== undefined) tx.inherit(this.#lastTx);
-    this.#lastTx = undefined;
+  /** A backend is there: the rings are ready to be used. There is a queue for each pair of them (`addQueue`). */
+  connect(pairs: readonly QueuePair[]): void {
     this.wasConnected = true;
-    this.#tx = tx;
-    this.#rx = rx;
-    this.#queuePoll();
+    this.#isConnected = true;
+    this.#count = pairs.length;
+    for (const [i, queue] of this.#queues.entries()) {
+      const pair = pairs[i];
+      if (pair === undefined) queue.wakeAll();
+      else queue.connect(pair.tx, pair.rx);
+    }
   }
 
   /** The backend is gone, or shall be: the rings are not touched any more. */
   disconnect(): void {
-    this.#tx?.abandon();
-    this.#rx?.stop();
-    this.#lastTx = this.#tx ?? this.#lastTx;
-    this.#tx = undefined;
-    this.#rx = undefined;
+    for (const queue of this.#queues) queue.disconnect();
+    this.#isConnected = false;
+    this.#count = 1;
   }
 
-  #queuePoll(): void {
-    if (this.#isQueued) return;
-    this.#isQueued = true;
-    this.#host.defer(this.#poll);
+  defer(task: () => void): void {
+    this.#host.defer(task);
   }
 
-  #break(reason: string): void {
+  break(reason: string): void {
     this.disconnect();
     this.#host.onBroken(reason);
   }
 
-  /** One pass over both rings: what an event of the backend asks for. */
+  /** One pass over the rings of every queue. */
   poll(): void {
-    const tx = this.#tx;
-    const rx = this.#rx;
-    if (tx === undefined || rx === undefined) return;
-    this.counters.polls++;
-    this.#isPolling = true;
-    try {
-      const fault = tx.reap();
-      if (fault !== undefined) {
-        this.#break(fault);
-        return;
-      }
-      if (this.waiters.size > 0) tx.wakeWaiters();
-      if (this.#rx !== rx) return;
-      const packets = rx.hasWork ? rx.drain(this.#up, this.#config.rxBatch, this.#host.clock.now()) : 0;
-      if (packets > 0) this.#up.receiveDone();
-      if (this.#rx !== rx) return;
-      if (rx.fault !== undefined) {
-        this.#break(rx.fault);
-        return;
-      }
-      rx.push();
-      tx.push();
-      const moreRx = packets === this.#config.rxBatch && rx.hasWork;
-      // Both are armed before either answer counts.
-      const rxReady = moreRx || rx.arm();
-      const txReady = (this.waiters.size > 0 && tx.hasRoom(this.waiters.firstFrameBytes)) || tx.arm();
-      if (rxReady || txReady) this.#queuePoll();
-    } finally {
-      this.#isPolling = false;
-    }
+    for (let i = 0; i < this.#count; i++) this.#queues[i]!.poll();
   }
 
   /** Sleep audit: what would never wake the device, or undefined. */
   sleepFault(): string | undefined {
-    if (this.#tx === undefined || this.#rx === undefined) return undefined;
-    return this.#tx.sleepFault() ?? this.#rx.sleepFault();
+    for (const [i, queue] of this.#queues.entries()) {
+      const fault = queue.sleepFault();
+      if (fault !== undefined) return i === 0 ? fault : `queue ${i}: ${fault}`;
+    }
+    return undefined;
   }
 }

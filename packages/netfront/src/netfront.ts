@@ -2,9 +2,10 @@ import { Timer } from '@qanat/clock';
 import type { Netif } from '@qanat/link';
 import type { Kernel } from '@qanat/os';
 import { type Watch, XenbusState } from '@qanat/xen';
-import { DEFAULT_NETFRONT_CONFIG, type NetfrontConfig } from './config.ts';
+import { DEFAULT_NETFRONT_CONFIG, MAX_QUEUES, type NetfrontConfig } from './config.ts';
 import { Connection } from './connection.ts';
-import type { NetfrontCounters, NetfrontDevice } from './device.ts';
+import type { NetfrontCounters } from './counters.ts';
+import type { NetfrontDevice } from './device.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { readVif, type VifNodes, writeConnection } from './vif-nodes.ts';
 import { VifResources } from './vif-resources.ts';
@@ -28,6 +29,7 @@ export type NetfrontState = 'initialising' | 'connecting' | 'connected' | 'closi
  * (1; backend 2; rings and features in one transaction; 4; backend 4), and again whenever the backend was away.
  * @param index number of the vif in its domain, from 0.
  * @param cb gets the device once, when the first backend is connected. Frames sent from then on reach the bridge.
+ * @throws RangeError when `options.queues` is impossible.
  */
 export function createNetfront(
   kernel: Kernel,
@@ -75,6 +77,10 @@ export class Netfront {
     this.#kernel = kernel;
     this.#options = options;
     this.#config = { ...DEFAULT_NETFRONT_CONFIG, ...options };
+    const { queues } = this.#config;
+    if (!(Number.isInteger(queues) && queues >= 1 && queues <= MAX_QUEUES)) {
+      throw new RangeError(`netfront: queues is ${queues}: it must be in 1..${MAX_QUEUES}`);
+    }
     this.#onFirst = cb;
     this.#reclaimer = new Reclaimer(kernel, this.#config.revokeRetryMs);
     this.#reopenTimer = new Timer(() => this.#reopenNow());
@@ -221,18 +227,17 @@ export class Netfront {
         onBroken: (reason) => this.#fail(new Error(`${this.#backend} broke the netif protocol: ${reason}`)),
         onClose: () => this.close(),
       });
-      const { device, rxPages } = this.#resources;
-      this.#resources.grantTransmitPages(this.#backendId);
-      const { splitEventChannels: split } = nodes;
+      const resources = this.#resources;
+      const { splitEventChannels: split, queues } = nodes;
       const [config, reclaimer] = [this.#config, this.#reclaimer];
-      connection = new Connection(kernel, this.#backendId, device, rxPages, reclaimer, config, split, this.index);
-      device.offload = this.#resources.offloadWith(nodes);
+      connection = new Connection(kernel, this.index, this.#backendId, resources, reclaimer, config, queues, split);
+      resources.device.offload = resources.offloadWith(nodes);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(`${error}`));
       return;
     }
     this.#connection = connection;
-    writeConnection(kernel, this.path, connection, this.#config, (error) => {
+    writeConnection(kernel, this.path, connection, this.#config, nodes, (error) => {
       if (epoch !== this.#epoch) return;
       if (error !== undefined) {
         this.#fail(error);
@@ -247,11 +252,10 @@ export class Netfront {
   /** Both ends are connected. */
   #rise(): void {
     const { device } = this.#resources!;
-    const { tx, rx } = this.#connection!;
     this.#isUp = true;
     this.#upSinceUs = this.#kernel.clock.now();
     const isFirst = !device.wasConnected;
-    device.connect(tx, rx);
+    device.connect(this.#connection!.queues);
     if (isFirst) this.#onFirst(device);
     else this.#options.onUp?.(device);
   }

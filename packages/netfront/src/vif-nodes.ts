@@ -3,6 +3,7 @@ import type { Kernel } from '@qanat/os';
 import { XEN_NETIF_MAX_TX_SIZE } from '@qanat/xen';
 import { DEFAULT_MTU, MIN_MTU, type NetfrontConfig } from './config.ts';
 import type { Connection } from './connection.ts';
+import type { QueueConnection } from './queue-connection.ts';
 
 /** What the nodes of a vif and of its backend say. */
 export interface VifNodes {
@@ -16,6 +17,10 @@ export interface VifNodes {
   readonly txGso: boolean;
   /** Each ring shall have an event channel of its own, and the backend can. */
   readonly splitEventChannels: boolean;
+  /** `multi-queue-max-queues`: the backend knows of queues. */
+  readonly multiQueue: boolean;
+  /** Queues that we want and the backend takes. */
+  readonly queues: number;
 }
 
 /** Longest frame that fits in one slot where we put it. */
@@ -38,9 +43,10 @@ export function readVif(
     'feature-no-csum-offload',
     'feature-gso-tcpv4',
     'feature-split-event-channels',
+    'multi-queue-max-queues',
   ];
   const paths = [`${path}/mac`, `${path}/mtu`, ...backendKeys.map((key) => `${backend}/${key}`)];
-  kernel.xenstore.readMany(paths, (error, [macText, mtuText, rxCopy, sg, noCsum, gso, split]) => {
+  kernel.xenstore.readMany(paths, (error, [macText, mtuText, rxCopy, sg, noCsum, gso, split, maxQueues]) => {
     if (error !== undefined) {
       cb(error);
     } else if (rxCopy !== '1') {
@@ -56,6 +62,8 @@ export function readVif(
         txChecksum,
         txGso: config.gso && txChecksum && scatterGather && gso === '1',
         splitEventChannels: config.splitEventChannels && split === '1',
+        multiQueue: maxQueues !== undefined,
+        queues: Math.min(config.queues, readMaxQueues(maxQueues)),
       });
     }
   });
@@ -77,6 +85,11 @@ function readMtu(text: string | undefined): number {
   return Math.min(Math.max(mtu, MIN_MTU), XEN_NETIF_MAX_TX_SIZE - ETH_HEADER_BYTES);
 }
 
+/** @returns how many queues the backend takes: one where it says nothing that makes sense. */
+function readMaxQueues(text = ''): number {
+  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 1;
+}
+
 /** Whether super-segments may come: their checksums are blank. */
 export function receivesGso(config: NetfrontConfig): boolean {
   return config.gso && config.checksumOffload;
@@ -88,13 +101,18 @@ export function writeConnection(
   path: string,
   connection: Connection,
   config: NetfrontConfig,
+  { multiQueue }: VifNodes,
   cb: (error: Error | undefined) => void,
 ): void {
+  const { queues } = connection;
+  // What another connection may have left is written over, also for a backend that does not know the node.
+  const isMulti = multiQueue || config.queues > 1;
   kernel.xenstore.transaction((tx) => {
+    // One queue stands where it stood before there were queues (netif.h).
+    if (queues.length === 1) tx.writeAll(path, queueNodes(queues[0]!, config));
+    else for (const [i, queue] of queues.entries()) tx.writeAll(`${path}/queue-${i}`, queueNodes(queue, config));
     tx.writeAll(path, {
-      'tx-ring-ref': connection.txRingRef,
-      'rx-ring-ref': connection.rxRingRef,
-      ...eventChannels(connection, config),
+      ...(isMulti ? { 'multi-queue-num-queues': queues.length } : {}),
       'request-rx-copy': 1,
       'feature-rx-notify': 1,
       'feature-sg': 1,
@@ -109,8 +127,13 @@ export function writeConnection(
   }, cb);
 }
 
+function queueNodes(queue: QueueConnection, config: NetfrontConfig): Record<string, string | number> {
+  const { txRingRef, rxRingRef } = queue;
+  return { 'tx-ring-ref': txRingRef, 'rx-ring-ref': rxRingRef, ...eventChannels(queue, config) };
+}
+
 /** What another connection may have left is blanked. */
-function eventChannels({ port, rxPort }: Connection, config: NetfrontConfig): Record<string, string | number> {
+function eventChannels({ port, rxPort }: QueueConnection, config: NetfrontConfig): Record<string, string | number> {
   if (!config.splitEventChannels) return { 'event-channel': port };
   if (port === rxPort) return { 'event-channel': port, 'event-channel-tx': '', 'event-channel-rx': '' };
   return { 'event-channel': '', 'event-channel-tx': port, 'event-channel-rx': rxPort };

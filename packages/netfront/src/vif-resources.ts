@@ -5,19 +5,32 @@ import type { Kernel } from '@qanat/os';
 import { NETIF_TX_RING_ENTRIES } from '@qanat/xen';
 import type { NetfrontConfig } from './config.ts';
 import { type DeviceHost, NetfrontDevice } from './device.ts';
+import type { DeviceQueue } from './device-queue.ts';
 import type { Reclaimer } from './reclaimer.ts';
 import { RxPages } from './rx-pages.ts';
 import { TxPool } from './tx-pool.ts';
 import type { VifNodes } from './vif-nodes.ts';
 
-/** What a vif keeps over all its connections: the device that the stack holds, its buffers, and their grants. */
+/** What a queue keeps over all its connections. */
+interface QueueResources {
+  readonly queue: DeviceQueue;
+  readonly pool: TxPool;
+  readonly rxPages: RxPages;
+  /** Domain that its transmit pages are granted to, -1 for none. */
+  grantedTo: number;
+}
+
+/**
+ * What a vif keeps over all its connections: the device that the stack holds, and for each queue that there ever was its
+ * buffers and their grants. Queues share nothing, so that one which stands still leaves the others their buffers.
+ */
 export class VifResources {
   readonly device: NetfrontDevice;
-  readonly rxPages: RxPages;
   readonly #kernel: Kernel;
   readonly #reclaimer: Reclaimer;
-  readonly #pool: TxPool;
-  #grantedTo = -1;
+  readonly #queues: QueueResources[] = [];
+  readonly #frameBytes: number;
+  readonly #gso: boolean;
 
   /** @throws Error when the domain is out of pages. */
   constructor(
@@ -30,55 +43,90 @@ export class VifResources {
   ) {
     this.#kernel = kernel;
     this.#reclaimer = reclaimer;
-    const frameBytes = nodes.mtu + ETH_HEADER_BYTES;
-    this.#pool = new TxPool(kernel.memory, kernel.pages, NETIF_TX_RING_ENTRIES, frameBytes, nodes.txGso);
-    this.rxPages = new RxPages(kernel, reclaimer);
+    this.#frameBytes = nodes.mtu + ETH_HEADER_BYTES;
+    this.#gso = nodes.txGso;
+    const pool = this.#makePool();
     const host: DeviceHost = {
       memory: kernel.memory,
       clock: kernel.clock,
       defer: (task) => kernel.loop.defer(task),
       ...events,
     };
-    this.device = new NetfrontDevice(host, config, this.#pool, { name: `eth${index}`, mac: nodes.mac, mtu: nodes.mtu });
+    this.device = new NetfrontDevice(host, config, pool, { name: `eth${index}`, mac: nodes.mac, mtu: nodes.mtu });
+    this.#addQueue(0, pool);
+  }
+
+  #makePool(): TxPool {
+    const { memory, pages } = this.#kernel;
+    return new TxPool(memory, pages, NETIF_TX_RING_ENTRIES, this.#frameBytes, this.#gso);
+  }
+
+  #addQueue(index: number, pool: TxPool): QueueResources {
+    let rxPages: RxPages;
+    try {
+      rxPages = new RxPages(this.#kernel, this.#reclaimer);
+    } catch (error) {
+      this.#kernel.pages.free(pool.firstAddr, pool.pageCount);
+      throw error;
+    }
+    const resources = { queue: this.device.addQueue(index, pool), pool, rxPages, grantedTo: -1 };
+    this.#queues[index] = resources;
+    return resources;
+  }
+
+  /** Pages that hold the transmit buffers of a queue. */
+  get transmitPages(): number {
+    return this.#queues[0]!.pool.pageCount;
+  }
+
+  /** Whether the buffers of a queue are there. */
+  hasQueue(index: number): boolean {
+    return index < this.#queues.length;
   }
 
   /** What a backend with those nodes and our buffers allow: long ones are there if the first backend wanted them. */
   offloadWith(nodes: VifNodes): Offload {
-    const gso = nodes.txGso && this.#pool.gso;
-    return { txChecksum: nodes.txChecksum, gsoMaxBytes: gso ? this.#pool.maxFrameBytes - ETH_HEADER_BYTES : 0 };
+    const { pool } = this.#queues[0]!;
+    const gso = nodes.txGso && pool.gso;
+    return { txChecksum: nodes.txChecksum, gsoMaxBytes: gso ? pool.maxFrameBytes - ETH_HEADER_BYTES : 0 };
   }
 
   /**
-   * Grants the transmit pages to the backend's domain, once: they stay granted over reconnects.
-   * @throws Error when grant references run out.
+   * @returns a queue, whose transmit pages are granted to the backend's domain, once: they stay granted over reconnects.
+   * Queues are asked for in their order.
+   * @throws Error when pages or grant references run out.
    */
-  grantTransmitPages(domid: number): void {
-    if (this.#grantedTo === domid) return;
-    this.#revokeTransmitPages();
-    const { refs, firstAddr } = this.#pool;
+  grantQueue(index: number, domid: number): QueueResources {
+    const resources = this.#queues[index] ?? this.#addQueue(index, this.#makePool());
+    if (resources.grantedTo === domid) return resources;
+    this.#revokeTransmitPages(resources);
+    const { refs, firstAddr } = resources.pool;
     for (let i = 0; i < refs.length; i++) {
       const ref = this.#kernel.grants.grantAccess(domid, firstAddr + i * PAGE_SIZE, true);
       if (ref < 0) {
-        this.#revokeTransmitPages();
+        this.#revokeTransmitPages(resources);
         throw new Error('no grant reference for a transmit page');
       }
       refs[i] = ref;
     }
-    this.#grantedTo = domid;
+    resources.grantedTo = domid;
+    return resources;
   }
 
   /** Takes all grants back and frees the pages; what somebody still holds is left where it is. */
   close(): void {
-    const inUse = this.#revokeTransmitPages();
-    const { firstAddr, pageCount, freeBuffers, bufferCount } = this.#pool;
-    // A packet that the stack still holds may be written to: then its pages stay out of use.
-    if (!inUse && freeBuffers === bufferCount) this.#kernel.pages.free(firstAddr, pageCount);
-    this.rxPages.free();
+    for (const resources of this.#queues) {
+      const inUse = this.#revokeTransmitPages(resources);
+      const { firstAddr, pageCount, freeBuffers, bufferCount } = resources.pool;
+      // A packet that the stack still holds may be written to: then its pages stay out of use.
+      if (!inUse && freeBuffers === bufferCount) this.#kernel.pages.free(firstAddr, pageCount);
+      resources.rxPages.free();
+    }
   }
 
   /** @returns whether the backend still uses one of them. */
-  #revokeTransmitPages(): boolean {
-    const { refs } = this.#pool;
+  #revokeTransmitPages(resources: QueueResources): boolean {
+    const { refs } = resources.pool;
     let inUse = false;
     for (let i = 0; i < refs.length; i++) {
       const ref = refs[i]!;
@@ -88,7 +136,7 @@ export class VifResources {
       this.#reclaimer.add(ref, 0, 0);
       inUse = true;
     }
-    this.#grantedTo = -1;
+    resources.grantedTo = -1;
     return inUse;
   }
 }

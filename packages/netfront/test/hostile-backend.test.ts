@@ -65,7 +65,7 @@ describe('TX responses', () => {
     a.run(() => send(3));
     await machine.pass(1);
     const ids = [2, 0, 1].map((ahead) => backend.txId(ahead));
-    const { pool } = a.netfront.device!;
+    const { pool } = a.netfront.device!.queues[0]!;
     const free = pool.freeBuffers;
     for (const id of ids) backend.answerTx(id);
     await turn();
@@ -89,7 +89,7 @@ describe('TX responses', () => {
     a.run(() => send(1, 9014));
     await machine.pass(1);
     const ids = [0, 1, 2].map((ahead) => backend.txId(ahead));
-    const { pool } = a.netfront.device!;
+    const { pool } = a.netfront.device!.queues[0]!;
     const free = pool.freeBuffers;
     backend.answerTx(ids[0]!);
     backend.answerTx(ids[1]!);

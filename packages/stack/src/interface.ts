@@ -21,7 +21,7 @@ import {
   multicastLo,
   writeHeader as writeEthernetHeader,
 } from '@qanat/ethernet';
-import { ADDRESS_BROADCAST, type Cidr, type Identification, isMulticast } from '@qanat/ipv4';
+import { ADDRESS_BROADCAST, type Cidr, type Identification, isMulticast, NO_FLOW, packetFlowHash } from '@qanat/ipv4';
 import { finishIpChecksum, type Netif, type NetifUp, TcpSegmenter } from '@qanat/link';
 import type { PathMtuCache } from './path-mtu-cache.ts';
 import { InterfaceStats } from './stack-stats.ts';
@@ -114,6 +114,12 @@ export class Interface implements NetifUp, ArpPort {
   close(): void {
     this.arp.close();
     this.netif.close();
+  }
+
+  /** Flow hash of an IPv4 packet, for `netif.allocate`; NO_FLOW where nobody asks, which is on most devices. */
+  flowOf(ip: number, bytes: number): number {
+    const { txQueues } = this.netif;
+    return txQueues === undefined || txQueues === 1 ? NO_FLOW : packetFlowHash(this.memory, ip, bytes);
   }
 
   /** Publishes what was sent since the last time. */
@@ -272,7 +278,7 @@ export class Interface implements NetifUp, ArpPort {
   }
 
   sendPending(entry: ArpEntry, addr: number, bytes: number): boolean {
-    const packet = this.netif.allocate(ETH_HEADER_BYTES + bytes);
+    const packet = this.netif.allocate(ETH_HEADER_BYTES + bytes, this.flowOf(addr, bytes));
     if (packet === null) return false;
     packet.set(packet.addr, ETH_HEADER_BYTES + bytes);
     this.memory.kernel.copy(packet.addr + ETH_HEADER_BYTES, addr, bytes);

@@ -6,6 +6,7 @@ import {
   IPV4_HEADER_BYTES,
   IPV4_MAX_TOTAL_BYTES,
   isMulticast,
+  NO_FLOW,
   writeFragment,
   writeHeader,
 } from '@qanat/ipv4';
@@ -76,7 +77,8 @@ export class IpOutput {
   /** One packet: the whole datagram when `total` is not -1, else fragment `index`. */
   #sendFragment(via: Interface, nextHop: number, ip: number, total: number, index: number): IpSendProblem | undefined {
     const { memory } = this.#host;
-    const packet = via.netif.allocate(ETH_HEADER_BYTES + (total < 0 ? via.mtu : total));
+    const flow = total < 0 ? NO_FLOW : via.flowOf(ip, total);
+    const packet = via.netif.allocate(ETH_HEADER_BYTES + (total < 0 ? via.mtu : total), flow);
     if (packet === null) {
       via.stats.txFull++;
       return 'ENOBUFS';

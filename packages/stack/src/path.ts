@@ -52,8 +52,8 @@ export class Path implements TcpPath {
     return this.#interface.pathMtu(this.remoteAddress);
   }
 
-  reserve(tcpBytes: number): number {
-    const packet = this.#interface.netif.allocate(HEADERS_BYTES + tcpBytes);
+  reserve(tcpBytes: number, flow: number): number {
+    const packet = this.#interface.netif.allocate(HEADERS_BYTES + tcpBytes, flow);
     if (packet === null) return 0;
     this.#packet = packet;
     return packet.addr + HEADERS_BYTES;

@@ -43,7 +43,7 @@ export function sendBurst(c: Connection, most: number): number {
   const tos = c.config.tos & ~3;
   let sent = 0;
   for (; sent < segments; sent++) {
-    const addr = path.reserve(header + mss);
+    const addr = path.reserve(header + mss, c.flowHash);
     if (addr === 0) {
       tcp.blockOnDevice(c);
       break;

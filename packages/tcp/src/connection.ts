@@ -1,5 +1,6 @@
 import type { Memory, PageAllocator } from '@qanat/bytes';
 import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
+import { flowHash } from '@qanat/ipv4';
 import type { AccurateEcn } from './accurate-ecn.ts';
 import { initialRcvLimit } from './auto-tune.ts';
 import type { TcpConfig } from './config.ts';
@@ -404,6 +405,8 @@ export class Connection implements WindowState, TimerState, ModelState {
   deliveredCe = 0;
   /** Sum of header words that never change: pseudo-header addresses, protocol, ports. */
   headerSum = 0;
+  /** By it the device keeps our packets to one of its queues. */
+  readonly flowHash: number;
 
   constructor(
     tcp: TcpContext,
@@ -434,6 +437,7 @@ export class Connection implements WindowState, TimerState, ModelState {
     this.bytesAcked = 0;
     this.bytesReceived = 0;
     this.bytesSent = 0;
+    this.flowHash = flowHash(localAddress, localPort, remoteAddress, remotePort);
     this.headerSum =
       (localAddress >>> 16) +
       (localAddress & 0xffff) +

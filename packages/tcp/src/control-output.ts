@@ -44,7 +44,7 @@ export function sendSyn(c: Connection, again: boolean): void {
   options.cookieExperimental = c.cookieExperimental;
   const header = TCP_HEADER_BYTES + synOptionsBytes(options);
   const bytes = again || reply ? 0 : Math.min(c.snd.bytes, c.synDataRoom);
-  const addr = path.reserve(header + bytes);
+  const addr = path.reserve(header + bytes, c.flowHash);
   if (addr === 0) {
     tcp.blockOnDevice(c);
     return;
@@ -105,7 +105,7 @@ export function announcedMssFor(config: TcpConfig, path: TcpPath): number {
 /** Ends a connection with <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>. */
 export function sendReset(c: Connection): void {
   const { tcp, path } = c;
-  const addr = path.reserve(TCP_HEADER_BYTES);
+  const addr = path.reserve(TCP_HEADER_BYTES, c.flowHash);
   if (addr === 0) return;
   writeBareHeader(c, addr, c.sndNxt, c.rcvNxt, RST | ACK);
   path.send(TCP_HEADER_BYTES, 0, 0);

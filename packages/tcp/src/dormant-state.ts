@@ -51,7 +51,7 @@ const FLAGS: readonly Field[] = fields(
 /** What is not kept as a field: who it is, what is empty, and what `sleepsWell` asks for. */
 const APART = new Set(
   (
-    'tcp config path localAddress localPort remoteAddress remotePort headerSum slot generation user parent observer ' +
+    'tcp config path localAddress localPort remoteAddress remotePort headerSum flowHash slot generation user parent observer ' +
     'state snd rcv rtx rtt rack cc model timer eors counters mtuProbe touched'
   ).split(' '),
 );

@@ -17,8 +17,9 @@ export interface TcpPath {
    * Reserves a buffer for one packet with `tcpBytes` of TCP header and payload, up to the MTU or `gsoMaxBytes`.
    * @returns the address where the TCP header goes (4-aligned), or 0 when the device has no room: `transmitReady` of
    * the layer is called when it has. A reserved buffer must be sent before the next is reserved.
+   * @param flow the connection's flow hash (@qanat/ipv4): its packets keep their order.
    */
-  reserve(tcpBytes: number): number;
+  reserve(tcpBytes: number, flow: number): number;
   /** Acknowledged data shows that the next hop hears us (RFC 1122 section 2.3.2.1: spares ARP a probe). */
   confirm(): void;
   /** Retransmission gets nowhere: the next hop may be dead (negative advice, RFC 9293 section 3.8.3; RFC 1122 3.3.1.4). */

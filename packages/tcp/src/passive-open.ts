@@ -1,5 +1,5 @@
 import { addSum, type Memory, type Packet } from '@qanat/bytes';
-import { pseudoHeaderSum } from '@qanat/ipv4';
+import { flowHash, pseudoHeaderSum } from '@qanat/ipv4';
 import { abort } from './close.ts';
 import type { TcpConfig } from './config.ts';
 import { Connection, type TcpContext, windowShiftFor } from './connection.ts';
@@ -108,7 +108,7 @@ export class PassiveOpen {
     const hasAck = (segment.flags & ACK) !== 0;
     const path = this.#network.path(segment.dst, segment.src);
     if (path === undefined) return;
-    const addr = path.reserve(TCP_HEADER_BYTES);
+    const addr = path.reserve(TCP_HEADER_BYTES, flowOf(segment));
     if (addr === 0) return;
     const seq = hasAck ? segment.ack : 0;
     const ack = hasAck ? 0 : (segment.seq + segment.len) | 0;
@@ -188,7 +188,7 @@ export class PassiveOpen {
     options.tsVal = cookieTimestamp(tsNow, { mss, windowShift: shift, sackPermitted: sack, ecn });
     options.tsEcr = offered.tsVal;
     const header = TCP_HEADER_BYTES + synOptionsBytes(options);
-    const addr = path.reserve(header);
+    const addr = path.reserve(header, flowOf(segment));
     if (addr === 0) return;
     const flags = SYN | ACK | (ecn ? ECE : 0);
     const window = Math.min(config.rcvBuf, 0xffff);
@@ -281,4 +281,8 @@ export class PassiveOpen {
     path.send(header, 0, 0);
     this.#tcp.stats.OutSegs++;
   }
+}
+
+function flowOf({ src, srcPort, dst, dstPort }: Segment): number {
+  return flowHash(dst, dstPort, src, srcPort);
 }

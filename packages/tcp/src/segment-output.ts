@@ -51,7 +51,7 @@ export function sendSegment(
     }
   }
   const header = TCP_HEADER_BYTES + stamps + sackBytes;
-  const addr = path.reserve(header + bytes);
+  const addr = path.reserve(header + bytes, c.flowHash);
   if (addr === 0) {
     tcp.blockOnDevice(c);
     return false;

@@ -225,5 +225,10 @@ function offloadCounts(netfronts: readonly Netfront[]): OffloadCounts {
     counts.gsoReceived += counters.rx.gsoPackets;
     counts.groJoined += counters.rx.groJoined;
   }
-  return counts;
+  const device = netfronts[0]?.device;
+  const queues = device === undefined ? [] : device.queues.slice(0, device.txQueues);
+  return {
+    ...counts,
+    queues: queues.map(({ counters }) => ({ sent: counters.tx.packets, received: counters.rx.packets })),
+  };
 }
