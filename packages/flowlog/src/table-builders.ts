@@ -3,6 +3,7 @@ import {
   type Columns,
   columnsOf,
   EVENT_SCHEMA,
+  int32View,
   MACHINE_SCHEMA,
   makeColumns,
   SACK_SCHEMA,
@@ -14,6 +15,7 @@ import {
 } from './tables.ts';
 
 const FIRST_ROWS = 64;
+const NO_DOUBLES = new Float64Array(0);
 
 /** What all builders share. */
 export class TableBuilder<S extends Schema> {
@@ -23,17 +25,33 @@ export class TableBuilder<S extends Schema> {
   /** Longer than `rows`; replaced when they grow. */
   columns: Columns<S>;
   #capacity: number;
+  /** Each column once more: as int32 when it is one of 32 bits, whatever its sign, or as doubles; the other one is empty. */
+  #ints: readonly Int32Array[] = [];
+  #doubles: readonly Float64Array[] = [];
 
   /** @param rows how many are expected: saves the growing. */
   constructor(schema: S, rows = FIRST_ROWS) {
     this.#schema = schema;
     this.#capacity = Math.max(rows, 1);
     this.columns = makeColumns(schema, this.#capacity);
+    this.#view();
   }
 
   /** @returns the table: views of the builder's memory, which must not be pushed to any more. */
   finish(): TableOf<S> {
     return tableSlice(this.#schema, this.columns, 0, this.rows);
+  }
+
+  /** Adds a row. @param values one for each column, in their order. @returns the row's number. */
+  pushValues(values: Float64Array): number {
+    const row = this.claim();
+    const ints = this.#ints;
+    for (let i = 0; i < ints.length; i++) {
+      const column = ints[i]!;
+      if (column.length > 0) column[row] = values[i]!;
+      else this.#doubles[i]![row] = values[i]!;
+    }
+    return row;
   }
 
   /** Adds all rows of a table of the same schema. */
@@ -60,6 +78,13 @@ export class TableBuilder<S extends Schema> {
       column.set(from[index]!);
     });
     this.columns = larger;
+    this.#view();
+  }
+
+  #view(): void {
+    const columns = columnsOf(this.#schema, this.columns);
+    this.#ints = columns.map(int32View);
+    this.#doubles = columns.map((column) => (column instanceof Float64Array ? column : NO_DOUBLES));
   }
 }
 

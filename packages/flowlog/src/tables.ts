@@ -118,6 +118,13 @@ function makeColumn(type: ColumnType, rows: number): ColumnArray {
   return type === 'i32' ? new Int32Array(rows) : new Uint32Array(rows);
 }
 
+/** A column of 32 bits as int32, whatever its sign, so that code for all columns sees one kind of array; empty for doubles. */
+export function int32View(column: ColumnArray): Int32Array {
+  return column instanceof Float64Array ? NO_INTS : new Int32Array(column.buffer, column.byteOffset, column.length);
+}
+
+const NO_INTS = new Int32Array(0);
+
 /** The columns of any table, in the order of its schema: for code that treats all tables alike. */
 export function columnsOf<S extends Schema>(schema: S, table: Columns<S>): ColumnArray[] {
   return Object.keys(schema).map((name) => (table as Record<string, ColumnArray>)[name]!);

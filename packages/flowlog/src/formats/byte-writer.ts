@@ -1,26 +1,32 @@
 /** Numbers and text into bytes, without a string per number: what the writers of all formats stand on. */
 
+import { putDouble, putMillionths, putUint32, putWhole } from './digits.ts';
+
 /** A piece of a file is handed on when it has about this many bytes. */
 const PIECE_BYTES = 0x8_0000;
 
 const DIGIT_0 = 0x30;
 const MINUS = 0x2d;
 const POINT = 0x2e;
-const TEN_TO_9 = 1_000_000_000;
 const WORD_BYTES = 8;
+/** Beyond what is written: a word of `copy`, or digits that do not count. */
+const SLACK_BYTES = 16;
 
 /** Gathers bytes until a piece is full. Callers `reserve` before they write; the writes themselves do not check. */
 export class ByteWriter {
   bytes: Uint8Array;
   used = 0;
-  #view: DataView;
+  /** Goes up when `take` gives a piece away: what was written before is gone then. */
+  piece = 0;
+  /** Of `bytes`; replaced when they grow. */
+  view: DataView;
   readonly #encoder = new TextEncoder();
 
   readonly #full: number;
 
   constructor(pieceBytes = PIECE_BYTES) {
     this.bytes = new Uint8Array(pieceBytes + 4096);
-    this.#view = new DataView(this.bytes.buffer);
+    this.view = new DataView(this.bytes.buffer);
     this.#full = pieceBytes;
   }
 
@@ -33,16 +39,17 @@ export class ByteWriter {
   take(): Uint8Array {
     const piece = this.bytes.subarray(0, this.used);
     this.used = 0;
+    this.piece++;
     return piece;
   }
 
   /** Makes room for `bytes` more, and for what `copy` writes beyond. */
   reserve(bytes: number): void {
-    if (this.used + bytes + WORD_BYTES <= this.bytes.length) return;
-    const larger = new Uint8Array(Math.max(2 * this.bytes.length, this.used + bytes + WORD_BYTES));
+    if (this.used + bytes + SLACK_BYTES <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(2 * this.bytes.length, this.used + bytes + SLACK_BYTES));
     larger.set(this.bytes.subarray(0, this.used));
     this.bytes = larger;
-    this.#view = new DataView(larger.buffer);
+    this.view = new DataView(larger.buffer);
   }
 
   byte(value: number): void {
@@ -52,10 +59,20 @@ export class ByteWriter {
   /** Text prepared by `ascii`, eight bytes at a time. */
   copy(text: Ascii): void {
     const { words } = text;
-    const view = this.#view;
+    const view = this.view;
     let at = this.used;
     this.used = at + text.length;
     for (let i = 0; i < words.length; i++, at += WORD_BYTES) view.setFloat64(at, words[i]!, true);
+  }
+
+  /** Text of this piece again: `length` ASCII characters from `from` on. */
+  repeat(from: number, length: number): void {
+    const view = this.view;
+    let at = this.used;
+    this.used = at + length;
+    for (const end = from + length; from < end; from += WORD_BYTES, at += WORD_BYTES) {
+      view.setFloat64(at, view.getFloat64(from, true), true);
+    }
   }
 
   /** Many bytes; makes its own room. */
@@ -77,13 +94,12 @@ export class ByteWriter {
       this.bytes[this.used++] = MINUS;
       value = -value;
     }
-    if (value < TEN_TO_9) {
-      this.#small(value);
-      return;
-    }
-    const high = Math.floor(value / TEN_TO_9);
-    this.#small(high);
-    this.#digits(value - high * TEN_TO_9, 9);
+    this.used = putWhole(this.view, this.used, value);
+  }
+
+  /** The 32 bits as 0..2^32-1. At most 10 bytes. */
+  uint32(value: number): void {
+    this.used = putUint32(this.view, this.used, value);
   }
 
   /** Microseconds as seconds with six digits behind the point (C's `%f`). At most 25 bytes. */
@@ -94,24 +110,14 @@ export class ByteWriter {
       us = -us;
     }
     const whole = Math.floor(us / 1e6);
-    this.integer(whole);
-    this.bytes[this.used++] = POINT;
-    this.#digits(us - whole * 1e6, 6);
+    this.used = putMillionths(this.view, putWhole(this.view, this.used, whole), us - whole * 1e6);
   }
 
   /** A double so that it reads back as itself: integers and nanoseconds by hand. At most 32 bytes. */
   number(value: number): void {
-    const whole = Math.floor(value);
-    if (whole === value && value > 0 && value < Number.MAX_SAFE_INTEGER) {
-      this.integer(value);
-      return;
-    }
-    // A quotient is rounded as the decimal fraction is when it is read: the same double.
-    const thousandths = Math.round(value * 1000);
-    if (value >= 0 && thousandths < Number.MAX_SAFE_INTEGER && thousandths / 1000 === value) {
-      this.integer(whole);
-      this.bytes[this.used++] = POINT;
-      this.#digits(thousandths - whole * 1000, 3);
+    const end = putDouble(this.view, this.used, value);
+    if (end >= 0) {
+      this.used = end;
       return;
     }
     const text = Number.isFinite(value) ? (Object.is(value, -0) ? '-0' : String(value)) : 'null';
@@ -134,7 +140,7 @@ export class ByteWriter {
   /** An IPv4 address as people write it. At most 15 bytes. */
   address(address: number): void {
     for (let shift = 24; shift >= 0; shift -= 8) {
-      this.#small((address >>> shift) & 0xff);
+      this.uint32((address >>> shift) & 0xff);
       if (shift > 0) this.bytes[this.used++] = POINT;
     }
   }
@@ -154,43 +160,13 @@ export class ByteWriter {
     bytes[at + 3] = value >>> 24;
     this.used = at + 4;
   }
-
-  /** 0..10^9-1 without zeros in front. */
-  #small(value: number): void {
-    value |= 0;
-    let digits = 1;
-    if (value >= 100_000) digits = value >= 10_000_000 ? (value >= 100_000_000 ? 9 : 8) : value >= 1_000_000 ? 7 : 6;
-    else if (value >= 10) digits = value >= 1000 ? (value >= 10_000 ? 5 : 4) : value >= 100 ? 3 : 2;
-    this.#digits(value, digits);
-  }
-
-  /** The last `digits` digits of 0..10^9-1, with zeros in front. */
-  #digits(value: number, digits: number): void {
-    const view = this.#view;
-    let rest = value | 0;
-    let at = this.used + digits;
-    this.used = at;
-    for (; digits > 1; digits -= 2) {
-      const hundredth = (rest / 100) | 0;
-      at -= 2;
-      view.setUint16(at, PAIRS[rest - 100 * hundredth]!);
-      rest = hundredth;
-    }
-    if (digits === 1) view.setUint8(at - 1, DIGIT_0 + (rest % 10));
-  }
 }
-
-/** The two digits of 0..99: tens << 8 | ones. */
-const PAIRS = Uint16Array.from({ length: 100 }, (_, value) => {
-  return ((DIGIT_0 + Math.floor(value / 10)) << 8) | (DIGIT_0 + (value % 10));
-});
 
 /** Text of ASCII characters for `ByteWriter.copy`. */
 export interface Ascii {
   readonly length: number;
   /** Eight characters each, zeros behind the last. No ASCII text makes a NaN, so that the bits stay what they are. */
   readonly words: Float64Array;
-  readonly bytes: Uint8Array;
 }
 
 export function ascii(text: string): Ascii {
@@ -201,7 +177,7 @@ export function ascii(text: string): Ascii {
     for (let j = 0; j < WORD_BYTES; j++) bytes.setUint8(j, text.charCodeAt(WORD_BYTES * i + j) || 0);
     words[i] = bytes.getFloat64(0, true);
   }
-  return { length: text.length, words, bytes: asciiBytes(text) };
+  return { length: text.length, words };
 }
 
 /** Text of ASCII characters as bytes. */

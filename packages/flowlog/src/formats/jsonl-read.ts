@@ -5,7 +5,6 @@ import {
   MachineTableBuilder,
   SackTableBuilder,
   SegmentTableBuilder,
-  type WindowRow,
   WindowTableBuilder,
 } from '../table-builders.ts';
 import { WINDOW_SCHEMA } from '../tables.ts';
@@ -21,10 +20,10 @@ import {
   type Trace,
   type TraceClock,
 } from '../trace.ts';
-import { scanRow } from './jsonl-scan.ts';
-import { JSONL_VERSION } from './jsonl-write.ts';
-import { LineScanner } from './line-scanner.ts';
+import { JsonlScanner } from './jsonl-scan.ts';
+import { JSONL_VERSION } from './jsonl-shape.ts';
 
+const WINDOW_NAMES = Object.keys(WINDOW_SCHEMA);
 /** Flows and sources that rows name and no line describes: more than these are damage. */
 const MAX_UNDESCRIBED = 64;
 
@@ -125,13 +124,14 @@ export class JsonlReading {
 /** @returns all that whole lines tell; other lines are counted in `problems`. */
 export function readJsonl(bytes: Uint8Array): Trace {
   const reading = new JsonlReading();
-  const scanner = new LineScanner(bytes);
+  const scanner = new JsonlScanner(bytes, reading);
   const decoder = new TextDecoder();
   let badLines = 0;
   let firstBad = 0;
-  for (let number = 1; scanner.nextLine(); number++) {
-    if (scanRow(scanner, reading)) continue;
-    const text = decoder.decode(bytes.subarray(scanner.start, scanner.end)).trim();
+  for (let number = 1; scanner.hasLine; number++) {
+    const other = scanner.next();
+    if (other === undefined) continue;
+    const text = decoder.decode(other).trim();
     if (text === '') continue;
     const fields = parse(text);
     if (fields?.['type'] === 'trace' && Number(fields['version']) > JSONL_VERSION) {
@@ -190,8 +190,7 @@ function takeRow(flow: FlowReading, fields: Fields): boolean {
     return true;
   }
   if (fields['type'] === 'window') {
-    const names = Object.keys(WINDOW_SCHEMA);
-    flow.windows.push(Object.fromEntries(names.map((name) => [name, number(fields[name])])) as WindowRow);
+    flow.windows.pushValues(Float64Array.from(WINDOW_NAMES, (name) => number(fields[name])));
     return true;
   }
   if (fields['type'] !== 'segment') return false;

@@ -1,150 +1,196 @@
+/** Rows of JSON lines in the very form that the writer gives them: by hand, without an object. */
 import { segmentInfo } from '../segment-info.ts';
-import type { WindowRow } from '../table-builders.ts';
-import { WINDOW_SCHEMA } from '../tables.ts';
-import { type Ascii, ascii } from './byte-writer.ts';
 import type { FlowReading, JsonlReading } from './jsonl-read.ts';
-import type { LineScanner } from './line-scanner.ts';
+import { WORDS } from './jsonl-segment.ts';
+import { EVENT_SHAPE, MACHINE_SHAPE, type RowShape, SEGMENT_SHAPE, WINDOW_SHAPE } from './jsonl-shape.ts';
+import { type ExpectedText, expectedText, NumberScanner } from './number-scan.ts';
 
-const SEGMENT = ascii('{"type":"segment","flow":');
-const WINDOW = ascii('{"type":"window","flow":');
-const EVENT = ascii('{"type":"event","flow":');
-const MACHINE = ascii('{"type":"machine","source":');
-const TIME = ascii(',"timeUs":');
-const ORDER = ascii(',"order":');
-const TX = ascii(',"dir":"TX","seq":');
-const RX = ascii(',"dir":"RX","seq":');
-const ACK = ascii(',"ack":');
-const BYTES = ascii(',"bytes":');
-const WINDOW_FIELD = ascii(',"window":');
-const FLAGS = ascii(',"flags":');
-const DELAY = ascii(',"delayUs":');
-const TS_VAL = ascii(',"tsVal":');
-const TS_ECR = ascii(',"tsEcr":');
-const REASON = ascii(',"reason":');
-const SACKS = ascii(',"sacks":[[');
-const NEXT_SACK = ascii('],[');
-const SACKS_END = ascii(']]');
-const COMMA = ascii(',');
-const INFO = ascii(',"info":');
-const KIND = ascii(',"kind":');
-const A = ascii(',"a":');
-const B = ascii(',"b":');
-const C = ascii(',"c":');
-const END = ascii('}');
-
-const WINDOW_KEYS = [
-  ...(['sndNxt', 'segAck', 'sndUna', 'rcvNxt', 'recoveryPoint'] as const),
-  ...(['sndWnd', 'rcvWnd', 'cwnd', 'ssthresh', 'pipe', 'srttUs', 'rttvarUs', 'rtoUs', 'minRttUs'] as const),
-  ...(['pacingRate', 'info'] as const),
-];
-const WINDOW_NAMES = WINDOW_KEYS.map((name) => ascii(`,"${name}":`));
+const LINE_FEED = 0x0a;
+const COMMA = 0x2c;
+const BRACKET = 0x5b;
+const BRACKET_END = 0x5d;
+const BRACE_END = 0x7d;
 const MOST_SACKS = 7;
-const lefts = new Float64Array(MOST_SACKS);
-const rights = new Float64Array(MOST_SACKS);
-const window = Object.fromEntries(Object.keys(WINDOW_SCHEMA).map((name) => [name, 0])) as {
-  -readonly [Name in keyof WindowRow]: number;
-};
+/** Where in a row's line its type begins. */
+const TYPE_AT = 9;
+const LETTER_E = 0x65;
+const LETTER_M = 0x6d;
+const LETTER_S = 0x73;
+const LETTER_W = 0x77;
 
-/**
- * Reads a row in the very form that the writer gives it.
- * @returns false when the line is anything else; nothing has been taken from it then.
- */
-export function scanRow(line: LineScanner, reading: JsonlReading): boolean {
-  if (line.take(SEGMENT)) {
-    const flow = reading.flows.get(line.integer());
-    return flow !== undefined && scanSegment(line, flow);
+/** What is expected of a row. */
+interface ExpectedRow {
+  readonly head: ExpectedText;
+  readonly keys: readonly ExpectedText[];
+  readonly isDouble: readonly boolean[];
+}
+
+const SEGMENT = expectedRow(SEGMENT_SHAPE);
+const WINDOW = expectedRow(WINDOW_SHAPE);
+const EVENT = expectedRow(EVENT_SHAPE);
+const MACHINE = expectedRow(MACHINE_SHAPE);
+const MAX_FIELDS = Math.max(...[SEGMENT, WINDOW, EVENT, MACHINE].map(({ keys }) => keys.length));
+
+const TX = expectedText(WORDS.tx);
+const RX = expectedText(WORDS.rx);
+const TS_VAL = expectedText(WORDS.tsVal);
+const TS_ECR = expectedText(WORDS.tsEcr);
+const REASON = expectedText(WORDS.reason);
+const SACKS = expectedText(WORDS.sacks);
+const INFO = expectedText(WORDS.info);
+
+function expectedRow({ head, fields }: RowShape): ExpectedRow {
+  return {
+    head: expectedText(head),
+    keys: fields.map(({ name }) => expectedText(`,"${name}":`)),
+    isDouble: fields.map(({ type }) => type === 'f64'),
+  };
+}
+
+/** Goes through a file line by line. */
+export class JsonlScanner {
+  readonly #scanner: NumberScanner;
+  readonly #reading: JsonlReading;
+  readonly #values = new Float64Array(MAX_FIELDS);
+  readonly #lefts = new Float64Array(MOST_SACKS);
+  readonly #rights = new Float64Array(MOST_SACKS);
+  /** The flow that the row before belonged to. */
+  #flow: FlowReading | undefined;
+  #flowId = Number.NaN;
+  /** Where the line under the cursor begins, and the next one. */
+  #start = 0;
+  #next = 0;
+
+  constructor(bytes: Uint8Array, reading: JsonlReading) {
+    this.#scanner = new NumberScanner(bytes);
+    this.#reading = reading;
   }
-  if (line.take(WINDOW)) {
-    const flow = reading.flows.get(line.integer());
-    return flow !== undefined && scanWindow(line, flow);
+
+  /** Whether there is another line. */
+  get hasLine(): boolean {
+    return this.#next < this.#scanner.bytes.length;
   }
-  if (line.take(EVENT)) {
-    const flow = reading.flows.get(line.integer());
-    if (flow === undefined) return false;
-    const timeUs = time(line);
-    const order = field(line, ORDER);
-    const kind = field(line, KIND);
-    const a = field(line, A);
-    const b = field(line, B);
-    if (Number.isNaN(timeUs + order + kind + a + b) || !atEnd(line)) return false;
-    flow.events.push(timeUs, order, kind, a, b);
+
+  /**
+   * Takes the next line when it is a row as the writer writes it, of a flow or source that is known.
+   * @returns the line when it is anything else; nothing has been taken from it then.
+   */
+  next(): Uint8Array | undefined {
+    const { bytes } = this.#scanner;
+    this.#start = this.#next;
+    if (this.#row()) return undefined;
+    const lineFeed = bytes.indexOf(LINE_FEED, this.#start);
+    const end = lineFeed < 0 ? bytes.length : lineFeed;
+    this.#next = end + 1;
+    return bytes.subarray(this.#start, end);
+  }
+
+  #row(): boolean {
+    const scanner = this.#scanner;
+    scanner.at = this.#start;
+    switch (scanner.bytes[this.#start + TYPE_AT]) {
+      case LETTER_S:
+        return this.#segment();
+      case LETTER_W: {
+        const flow = this.#head(WINDOW);
+        if (flow === undefined || !this.#numbers(WINDOW) || !this.#end()) return false;
+        flow.windows.pushValues(this.#values);
+        return true;
+      }
+      case LETTER_E: {
+        const flow = this.#head(EVENT);
+        if (flow === undefined || !this.#numbers(EVENT) || !this.#end()) return false;
+        flow.events.pushValues(this.#values);
+        return true;
+      }
+      case LETTER_M: {
+        if (!scanner.take(MACHINE.head)) return false;
+        const source = this.#reading.sources.get(scanner.integer());
+        if (source === undefined || !this.#numbers(MACHINE) || !this.#end()) return false;
+        source.machine.pushValues(this.#values);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  #segment(): boolean {
+    const scanner = this.#scanner;
+    const flow = this.#head(SEGMENT);
+    if (flow === undefined || !this.#numbers(SEGMENT)) return false;
+    const isRx = scanner.take(RX);
+    if (!isRx && !scanner.take(TX)) return false;
+    const flags = scanner.integer();
+    let tsVal = 0;
+    let tsEcr = 0;
+    const timestamps = scanner.take(TS_VAL);
+    if (timestamps) {
+      tsVal = scanner.integer();
+      if (!scanner.take(TS_ECR)) return false;
+      tsEcr = scanner.integer();
+    }
+    const reason = scanner.take(REASON) ? scanner.integer() : 0;
+    const blocks = scanner.take(SACKS) ? this.#sacks() : 0;
+    const info = scanner.take(INFO) ? scanner.integer() : segmentInfo(isRx, flags, reason, timestamps, blocks);
+    if (Number.isNaN(flags + tsVal + tsEcr + reason + info + blocks) || !this.#end()) return false;
+    const values = this.#values;
+    // The numbers stand in the order of the columns; three columns are not among them.
+    values[9] = info;
+    values[8] = values[6]!;
+    values[6] = tsVal;
+    values[7] = tsEcr;
+    const row = flow.segments.pushValues(values);
+    for (let i = 0; i < blocks; i++) flow.sacks.push(flow.firstSegment + row, this.#lefts[i]!, this.#rights[i]!);
     return true;
   }
-  if (!line.take(MACHINE)) return false;
-  const source = reading.sources.get(line.integer());
-  if (source === undefined) return false;
-  const timeUs = time(line);
-  const order = field(line, ORDER);
-  const kind = field(line, KIND);
-  const a = field(line, A);
-  const b = field(line, B);
-  const c = field(line, C);
-  if (Number.isNaN(timeUs + order + kind + a + b + c) || !atEnd(line)) return false;
-  source.machine.push(timeUs, order, kind, a, b, c);
-  return true;
-}
 
-function scanSegment(line: LineScanner, flow: FlowReading): boolean {
-  const timeUs = time(line);
-  const order = field(line, ORDER);
-  const isRx = line.take(RX);
-  if (!isRx && !line.take(TX)) return false;
-  const seq = line.integer();
-  const ack = field(line, ACK);
-  const bytes = field(line, BYTES);
-  const windowField = field(line, WINDOW_FIELD);
-  const flags = field(line, FLAGS);
-  const delayUs = field(line, DELAY);
-  if (Number.isNaN(timeUs + order + seq + ack + bytes + windowField + flags + delayUs)) return false;
-  let tsVal = 0;
-  let tsEcr = 0;
-  const timestamps = line.take(TS_VAL);
-  if (timestamps) {
-    tsVal = line.integer();
-    tsEcr = field(line, TS_ECR);
+  /** The blocks behind `[[`. @returns how many, NaN when they are none. */
+  #sacks(): number {
+    const scanner = this.#scanner;
+    for (let blocks = 0; blocks < MOST_SACKS; blocks++) {
+      this.#lefts[blocks] = scanner.integer();
+      if (!scanner.takeByte(COMMA)) return Number.NaN;
+      this.#rights[blocks] = scanner.integer();
+      if (Number.isNaN(this.#lefts[blocks]! + this.#rights[blocks]!)) return Number.NaN;
+      if (!scanner.takeByte(BRACKET_END)) return Number.NaN;
+      if (scanner.takeByte(BRACKET_END)) return blocks + 1;
+      if (!scanner.takeByte(COMMA) || !scanner.takeByte(BRACKET)) return Number.NaN;
+    }
+    return Number.NaN;
   }
-  const reason = line.take(REASON) ? line.integer() : 0;
-  let blocks = 0;
-  if (line.take(SACKS)) {
-    do {
-      if (blocks === MOST_SACKS) return false;
-      lefts[blocks] = line.integer();
-      rights[blocks++] = field(line, COMMA);
-      if (Number.isNaN(lefts[blocks - 1]! + rights[blocks - 1]!)) return false;
-    } while (line.take(NEXT_SACK));
-    if (!line.take(SACKS_END)) return false;
+
+  /** How a row of a flow begins. @returns the flow, if it is known. */
+  #head(row: ExpectedRow): FlowReading | undefined {
+    if (!this.#scanner.take(row.head)) return undefined;
+    const id = this.#scanner.integer();
+    if (id !== this.#flowId) {
+      this.#flowId = id;
+      this.#flow = this.#reading.flows.get(id);
+    }
+    return this.#flow;
   }
-  const info = line.take(INFO) ? line.integer() : segmentInfo(isRx, flags, reason, timestamps, blocks);
-  if (Number.isNaN(tsVal + tsEcr + reason + info) || !atEnd(line)) return false;
-  const row = flow.segments.push(timeUs, order, seq, ack, bytes, windowField, tsVal, tsEcr, delayUs, info);
-  for (let i = 0; i < blocks; i++) flow.sacks.push(flow.firstSegment + row, lefts[i]!, rights[i]!);
-  return true;
-}
 
-function scanWindow(line: LineScanner, flow: FlowReading): boolean {
-  window.timeUs = time(line);
-  window.order = field(line, ORDER);
-  if (Number.isNaN(window.timeUs + window.order)) return false;
-  for (let i = 0; i < WINDOW_KEYS.length; i++) {
-    const key = WINDOW_KEYS[i]!;
-    if (!line.take(WINDOW_NAMES[i]!)) return false;
-    const value = key === 'pacingRate' ? line.number() : line.integer();
-    if (Number.isNaN(value)) return false;
-    window[key] = value;
+  /** All numbers of a row, into `#values`. @returns whether they are there. */
+  #numbers({ keys, isDouble }: ExpectedRow): boolean {
+    const scanner = this.#scanner;
+    const values = this.#values;
+    for (let i = 0; i < keys.length; i++) {
+      if (!scanner.take(keys[i]!)) return false;
+      const value = isDouble[i] ? scanner.number() : scanner.integer();
+      if (Number.isNaN(value)) return false;
+      values[i] = value;
+    }
+    return true;
   }
-  if (!atEnd(line)) return false;
-  flow.windows.push(window);
-  return true;
-}
 
-function time(line: LineScanner): number {
-  return line.take(TIME) ? line.number() : Number.NaN;
-}
-
-function field(line: LineScanner, name: Ascii): number {
-  return line.take(name) ? line.integer() : Number.NaN;
-}
-
-function atEnd(line: LineScanner): boolean {
-  return line.take(END) && line.at === line.end;
+  /** The end of the object and of the line. */
+  #end(): boolean {
+    const scanner = this.#scanner;
+    if (!scanner.takeByte(BRACE_END)) return false;
+    const { at, bytes } = scanner;
+    if (at < bytes.length && bytes[at] !== LINE_FEED) return false;
+    this.#next = at + 1;
+    return true;
+  }
 }
