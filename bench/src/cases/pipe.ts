@@ -102,6 +102,28 @@ const pipeIdleBeside: BenchCase = {
   inQuickSet: false,
 };
 
+const FLOW_COUNTS = [1, 100, 1000] as const;
+
+function flowsAtOnce(count: number): string {
+  return count === 1 ? ALONE : `${count} flows`;
+}
+
+const pipeFlows: BenchCase = {
+  name: 'pipe-flows',
+  title: 'bulk of many flows at once on a pipe: all of them together, and how even their shares are',
+  metrics: [
+    { key: 'bitsPerSecond', title: 'goodput', ...GIGABITS },
+    { key: 'nsPerSegment', title: 'a segment', per: 1, unit: 'ns', digits: 0 },
+    { key: 'jain', title: "Jain's index", per: 1, unit: '', digits: 4 },
+    { key: 'leastShare', title: 'least share/mean', per: 1, unit: '', digits: 3 },
+    { key: 'retransmits', title: 'retransmits', ...PLAIN },
+  ],
+  contenders: FLOW_COUNTS.map((count) => ({ name: flowsAtOnce(count), run: child('bulk', () => [`flows=${count}`]) })),
+  ratios: FLOW_COUNTS.slice(1).map((count) => ['bitsPerSecond', flowsAtOnce(count), ALONE] as const),
+  goals: [],
+  inQuickSet: false,
+};
+
 const GROWTH_COUNTS = [1, 100, 10_000, 100_000] as const;
 
 function among(count: number): string {
@@ -133,5 +155,6 @@ export const PIPE_CASES: readonly BenchCase[] = [
   pipeConnections,
   pipeIdle,
   pipeIdleBeside,
+  pipeFlows,
   pipeGrowth,
 ];

@@ -3,7 +3,9 @@ import type { Figures } from '../case.ts';
 import { SERVER_IP, TwoStacks } from './two-stacks.ts';
 
 const PORT = 5001;
+/** Send and receive buffer of a flow; many flows share ALL_BUFFERS_BYTES. */
 const BUFFER_BYTES = 1 << 20;
+const ALL_BUFFERS_BYTES = 128 << 20;
 const HANDSHAKES = 100;
 
 export interface PipeBulkOptions {
@@ -21,15 +23,20 @@ export interface PipeBulkOptions {
 export function pipeBulk(options: PipeBulkOptions): Figures {
   const { flows, writeBytes, idleConnections, mtu } = options;
   const memoryMiB = Math.min(2047, 64 + 8 * flows + Math.ceil(idleConnections / 1000) * 8);
-  const tcp = { sndBuf: BUFFER_BYTES, rcvBuf: BUFFER_BYTES };
+  const buffer = Math.min(BUFFER_BYTES, ALL_BUFFERS_BYTES / flows);
+  const tcp = { sndBuf: buffer, rcvBuf: buffer };
   const net = new TwoStacks(memoryMiB, tcp, mtu);
   if (idleConnections > 0) establish(net, idleConnections);
   let received = 0;
+  const byFlow = new Float64Array(flows);
+  let accepted = 0;
   const onFlow = (flow: Flow): void => {
+    const index = accepted++;
     flow.onReadable = () => {
       for (let bytes = flow.peekBytes; bytes > 0; bytes = flow.peekBytes) {
         flow.consume(bytes);
         received += bytes;
+        byFlow[index]! += bytes;
       }
     };
   };
@@ -48,6 +55,7 @@ export function pipeBulk(options: PipeBulkOptions): Figures {
     };
   }
   net.run(options.warmUpSeconds);
+  byFlow.fill(0);
   const [before, cpu] = [received, process.cpuUsage()];
   const segments = net.client.stats().OutSegs;
   const acks = net.server.stats().OutSegs;
@@ -61,7 +69,16 @@ export function pipeBulk(options: PipeBulkOptions): Figures {
     segmentsPerAck: sent / (net.server.stats().OutSegs - acks),
     cpuNsPerByte: ((user + system) * 1000) / bytes,
     retransmits: net.client.stats().RetransSegs,
+    jain: jainIndex(byFlow),
+    leastShare: (Math.min(...byFlow) * flows) / bytes,
   };
+}
+
+/** @returns Jain's index of fairness: 1 when all are equal, 1/n when one has all. */
+function jainIndex(rates: Float64Array): number {
+  const sum = rates.reduce((total, rate) => total + rate, 0);
+  const squares = rates.reduce((total, rate) => total + rate * rate, 0);
+  return (sum * sum) / (rates.length * squares);
 }
 
 export interface EstablishOptions {
