@@ -1,8 +1,9 @@
 import { Memory, PAGE_SIZE, PageAllocator } from '@qanat/bytes';
 import { seededRandom, VirtualTime } from '@qanat/clock';
 import { SourceRecorder, type Trace } from '@qanat/flowlog';
-import { createPipe, PcapngWriter, pcapTap } from '@qanat/link';
+import { createPipe, type ImpairmentOptions, PcapngWriter, pcapTap } from '@qanat/link';
 import { createStack } from '@qanat/stack';
+import type { CongestionName } from '@qanat/tcp';
 
 const BURST_US = 100_000;
 
@@ -18,6 +19,13 @@ export interface Transfer {
   readonly rateBps?: number;
   /** Of frames, from the sender and back. */
   readonly lossRate: readonly [number, number];
+  /** What else is wrong with the link, both ways. */
+  readonly impair?: ImpairmentOptions;
+  readonly congestion?: CongestionName;
+  /** Of the sender. Default 40000. */
+  readonly localPort?: number;
+  /** The receiver reads nothing for so long, in the middle of the transfer. */
+  readonly pauseUs?: number;
 }
 
 export interface Transferred {
@@ -29,7 +37,8 @@ export interface Transferred {
 }
 
 /** Two stacks over an impaired link, on virtual time: 10.0.0.1:40000 sends to 10.0.0.2:5001. */
-export function transfer({ seed, bytes, burstBytes, delayUs, rateBps = 0, lossRate }: Transfer): Transferred {
+export function transfer(options: Transfer): Transferred {
+  const { seed, bytes, burstBytes, delayUs, rateBps = 0, lossRate, localPort = 40_000, pauseUs = 0 } = options;
   const memory = Memory.create({ bytes: 64 * 1024 * 1024 });
   const pages = new PageAllocator(PAGE_SIZE, memory.bytes - PAGE_SIZE);
   const time = new VirtualTime();
@@ -40,11 +49,17 @@ export function transfer({ seed, bytes, burstBytes, delayUs, rateBps = 0, lossRa
     delayUs,
     lossRate: rate,
     ...(rateBps > 0 ? { rateBitsPerSecond: rateBps } : {}),
-  })) as [object, object];
+    ...options.impair,
+  })) as [ImpairmentOptions, ImpairmentOptions];
   const [left, right] = createPipe({ ...on, impair });
   const pieces: Uint8Array[] = [];
   const writer = new PcapngWriter((piece) => pieces.push(piece));
-  const a = createStack({ ...on, random: seededRandom(1), name: 'a' });
+  const a = createStack({
+    ...on,
+    random: seededRandom(1),
+    name: 'a',
+    tcp: { congestion: options.congestion ?? 'cubic' },
+  });
   const b = createStack({ ...on, random: seededRandom(2), name: 'b' });
   a.addInterface(pcapTap(left, writer, clock), { address: '10.0.0.1/24' });
   b.addInterface(right, { address: '10.0.0.2/24' });
@@ -58,16 +73,31 @@ export function transfer({ seed, bytes, burstBytes, delayUs, rateBps = 0, lossRa
   a.record(ofA);
   b.record(ofB);
   const buffer = new Uint8Array(65_536);
+  const resumeAt: number[] = [];
+  let resume = (): void => {};
   b.listen({
     port: 5001,
     onFlow: (flow) => {
-      flow.onReadable = () => {
-        while (flow.read(buffer) > 0);
+      let received = 0;
+      let pause = pauseUs;
+      const read = () => {
+        for (;;) {
+          if (pause > 0 && received >= bytes / 2) {
+            if (pause === pauseUs) resumeAt.push(clock.now() + pauseUs);
+            pause = clock.now() < resumeAt[0]! ? 1 : 0;
+            if (pause > 0) return;
+          }
+          const got = flow.read(buffer);
+          if (got <= 0) return;
+          received += got;
+        }
       };
+      flow.onReadable = read;
+      resume = read;
       flow.onEnd = () => flow.close();
     },
   });
-  const flow = a.connect({ host: '10.0.0.2', port: 5001, localPort: 40_000 });
+  const flow = a.connect({ host: '10.0.0.2', port: 5001, localPort });
   let rest = bytes;
   let allowed = burstBytes ?? bytes;
   const pump = () => {
@@ -85,6 +115,11 @@ export function transfer({ seed, bytes, burstBytes, delayUs, rateBps = 0, lossRa
     time.run(clock.now() + BURST_US);
     allowed = burstBytes;
     pump();
+  }
+  if (pauseUs > 0) {
+    while (resumeAt.length === 0) time.run(clock.now() + BURST_US);
+    time.run(resumeAt[0]!);
+    resume();
   }
   time.run(600_000_000);
   writer.flush();
