@@ -22,7 +22,8 @@ export const WINDOW_BYTES = 262_140;
  * the odd segment of slow start waits 0.1 s for its acknowledgment, and that would look like a stall.)
  */
 export const TCP_2013: Partial<TcpConfig> = {
-  sndBuf: WINDOW_BYTES,
+  // So that it is the window that limits, and not the buffer.
+  sndBuf: 2 * WINDOW_BYTES,
   rcvBuf: WINDOW_BYTES,
   autoTune: false,
   congestion: 'newreno',

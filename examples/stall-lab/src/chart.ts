@@ -1,5 +1,7 @@
+import type { Figures } from './figures.ts';
 import type { LabRun } from './lab.ts';
 import type { Samples } from './protocol.ts';
+import type { StallKind } from './stalls.ts';
 import { rate } from './table.ts';
 
 const WIDTH = 1080;
@@ -14,6 +16,15 @@ const RING_SLOTS = 256;
 /** Shorter sleeps are not drawn. */
 const ASLEEP_US = 5000;
 const MIB = 1 << 20;
+/** Points of a curve that are closer are left out. */
+const LEAST_STEP = 0.5;
+/** How stalls of each cause are painted. */
+export const STALL_CLASSES: Readonly<Record<StallKind, string>> = {
+  'lost wake-up': 'lost',
+  loss: 'loss',
+  'delayed ACK': 'other',
+  unknown: 'other',
+};
 
 /**
  * The flows of some runs above each other on one time axis: what arrived (sequence against time), stalls, how full the
@@ -39,7 +50,7 @@ function panel({ trial, figures }: LabRun, top: number, endS: number): string {
   const most = Math.max(receiver.bytes, 1);
   const y = (bytes: number): number => flowTop + FLOW_HEIGHT * (1 - bytes / most);
   const parts = [
-    text(LEFT, top + 15, `${figures.build}: ${rate(figures.bitsPerSecond)}, ${figures.stalls.length} stalls`, 'name'),
+    text(LEFT, top + 15, `${figures.build}: ${rate(figures.bitsPerSecond)}, ${stallsOf(figures)}`, 'name'),
     box(LEFT, flowTop, WIDTH - LEFT - RIGHT, FLOW_HEIGHT, 'plot'),
     text(LEFT - 6, flowTop + 10, `${(most / MIB).toFixed(0)} MiB`, 'tick end'),
     text(LEFT - 6, flowTop + FLOW_HEIGHT, '0', 'tick end'),
@@ -48,12 +59,12 @@ function panel({ trial, figures }: LabRun, top: number, endS: number): string {
     text(LEFT - 6, bandTop + BAND_HEIGHT - 2, 'asleep', 'tick end'),
     box(LEFT, bandTop, WIDTH - LEFT - RIGHT, BAND_HEIGHT, 'plot'),
   ];
-  for (const [i, { fromUs, toUs, cause }] of figures.stalls.entries()) {
+  for (const [i, { fromUs, toUs, kind, cause }] of figures.stalls.entries()) {
     const left = x(fromUs);
     const title = `<title>${escapeText(`stall ${i + 1}: ${((toUs - fromUs) / 1000).toFixed(0)} ms, ${cause}`)}</title>`;
     parts.push(
-      `<g>${box(left, flowTop, Math.max(1, x(toUs) - left), FLOW_HEIGHT, 'stall')}${title}</g>`,
-      text(left + 3, flowTop + 12, `${i + 1}`, 'mark'),
+      `<g>${box(left, flowTop, Math.max(1, x(toUs) - left), FLOW_HEIGHT, STALL_CLASSES[kind])}${title}</g>`,
+      text(left + 3, flowTop + 12, `${i + 1}`, `mark ${STALL_CLASSES[kind]}`),
     );
   }
   parts.push(line(receiver.samples, x, (i) => y(receiver.samples.bytes[i]!), 'bytes'));
@@ -63,16 +74,23 @@ function panel({ trial, figures }: LabRun, top: number, endS: number): string {
   return parts.join('');
 }
 
-/** Steps through the samples, at most a few points for each column of the picture. */
+function stallsOf({ stalls }: Figures): string {
+  if (stalls.length === 0) return 'no stall';
+  return stalls.length === 1 ? '1 stall' : `${stalls.length} stalls`;
+}
+
+/** Steps through the samples, at most two points for each half column of the picture: its last one holds until the next. */
 function line(samples: Samples, x: (us: number) => number, y: (i: number) => number, kind: string): string {
+  const { timeUs } = samples;
+  const last = timeUs.length - 1;
   let path = '';
   let lastX = Number.NEGATIVE_INFINITY;
   let lastY = '';
-  for (let i = 0; i < samples.timeUs.length; i++) {
-    const at = x(samples.timeUs[i]!);
+  for (let i = 0; i <= last; i++) {
+    const at = x(timeUs[i]!);
+    const isCrowded = at - lastX < LEAST_STEP && i < last && x(timeUs[i + 1]!) - lastX < LEAST_STEP;
     const level = y(i).toFixed(1);
-    if (at - lastX < 0.5 && i < samples.timeUs.length - 1) continue;
-    if (level === lastY && i < samples.timeUs.length - 1) continue;
+    if (isCrowded || (level === lastY && i < last)) continue;
     // What was there before held until now.
     path += path === '' ? `M${at.toFixed(1)} ${level}` : `H${at.toFixed(1)}V${level}`;
     lastX = at;

@@ -9,6 +9,9 @@ export interface Figures {
   readonly build: BuildName;
   readonly machine: MachineKind;
   readonly txqueuelen: number;
+  readonly seed: number;
+  /** Which of the runs that differ by the seed alone; the first is 0. */
+  readonly run: number;
   readonly seconds: number;
   readonly bitsPerSecond: number;
   readonly stalls: readonly Stall[];
@@ -62,6 +65,8 @@ export function figuresOf(trial: Trial, idle: IdleTrial | undefined): Figures {
     build: options.build,
     machine: options.machine,
     txqueuelen: options.txqueuelen,
+    seed: options.seed,
+    run: options.run ?? 0,
     seconds: us / 1e6,
     bitsPerSecond: (receiver.bytes * 8e6) / us,
     stalls,

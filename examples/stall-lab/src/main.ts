@@ -1,13 +1,14 @@
 #!/usr/bin/env node
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LabRun } from './lab.ts';
-import { parseOptions } from './options.ts';
+import { type LabOptions, parseOptions } from './options.ts';
 import { runName } from './run-name.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+const EXIT_INTERRUPTED = 130;
 
 async function main(args: readonly string[]): Promise<void> {
   const options = parseOptions(args);
@@ -15,10 +16,24 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(options.text);
     return;
   }
-  // Before the runs, which take a minute.
+  // Before the runs, which take minutes.
   const { html, flowLogs } = options;
-  if (html !== undefined) write('--html', html, '');
+  const isNew = html !== undefined && !existsSync(html);
+  if (html !== undefined) tryToWrite('--html', html);
   if (flowLogs !== undefined) makeFolder(flowLogs);
+  const forget = (): void => {
+    if (isNew) rmSync(html, { force: true });
+  };
+  try {
+    await experiment(options, forget);
+  } catch (error) {
+    forget();
+    throw error;
+  }
+}
+
+/** @param forget called when there is nothing to report. */
+async function experiment(options: LabOptions, forget: () => void): Promise<void> {
   // The machine is loaded only now: who asks for help need not wait for it.
   const [{ runLab }, { closeUps, qflowOf }, { textReport }, { htmlReport }, { jsonReport }] = await Promise.all([
     import('./lab.ts'),
@@ -27,34 +42,55 @@ async function main(args: readonly string[]): Promise<void> {
     import('./report-html.ts'),
     import('./report-json.ts'),
   ]);
+  const { html, flowLogs } = options;
   const pictures = new Map<string, string>();
+  const runs: LabRun[] = [];
   const progress = (line: string): void => void process.stderr.write(`${line}\n`);
-  const runs = await runLab(options, progress, async (run: LabRun) => {
-    if (html !== undefined) for (const [name, svg] of await closeUps(run)) pictures.set(name, svg);
-    const log = flowLogs === undefined ? undefined : qflowOf(run.trial);
-    if (log !== undefined) write('--flow-logs', join(flowLogs!, `${runName(run.figures)}.qflow`), log);
+  const report = (): void => {
+    if (html !== undefined) {
+      write('--html', html, htmlReport(runs, pictures));
+      progress(`report: ${html}`);
+    }
+    if (options.json) process.stdout.write(`${JSON.stringify(jsonReport(runs), null, 2)}\n`);
+    else process.stdout.write(`\n${textReport(runs).join('\n')}\n`);
+  };
+  process.once('SIGINT', () => {
+    // A second one finds nobody who listens, and ends the process.
+    progress(`interrupted: ${runs.length} runs have ended`);
+    if (runs.length > 0) report();
+    else forget();
+    process.exit(EXIT_INTERRUPTED);
   });
-  if (options.json) process.stdout.write(`${JSON.stringify(jsonReport(runs), null, 2)}\n`);
-  else process.stdout.write(`${textReport(runs).join('\n')}\n`);
-  if (html !== undefined) {
-    write('--html', html, htmlReport(runs, pictures));
-    progress(`report: ${html}`);
-  }
+  await runLab(options, runs, {
+    progress,
+    done: async (run) => {
+      if (html !== undefined) for (const [name, svg] of await closeUps(run)) pictures.set(name, svg);
+      const log = flowLogs === undefined ? undefined : qflowOf(run.trial);
+      if (log !== undefined) write('--flow-logs', join(flowLogs!, `${runName(run.figures)}.qflow`), log);
+    },
+  });
+  report();
 }
 
 function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (error) {
-    throw new UsageError(`--flow-logs ${path} cannot be made (${(error as NodeJS.ErrnoException).code})`);
-  }
+  refuse(`--flow-logs ${path} cannot be made`, () => mkdirSync(path, { recursive: true }));
+}
+
+/** What stands there stays until there is something better. */
+function tryToWrite(option: string, path: string): void {
+  refuse(`${option} ${path} cannot be written`, () => closeSync(openSync(path, 'a')));
 }
 
 function write(option: string, path: string, content: string | Uint8Array): void {
+  refuse(`${option} ${path} cannot be written`, () => writeFileSync(path, content));
+}
+
+/** @throws UsageError where the file system does not do it. */
+function refuse(what: string, doIt: () => void): void {
   try {
-    writeFileSync(path, content);
+    doIt();
   } catch (error) {
-    throw new UsageError(`${option} ${path} cannot be written (${(error as NodeJS.ErrnoException).code})`);
+    throw new UsageError(`${what} (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 

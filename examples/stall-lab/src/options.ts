@@ -10,6 +10,8 @@ export interface LabOptions {
   readonly machines: readonly MachineKind[];
   readonly builds: readonly BuildName[];
   readonly txqueuelens: readonly number[];
+  /** How often each is run, with one seed after the other. */
+  readonly runs: number;
   readonly seed: number;
   readonly html: string | undefined;
   /** Folder for the flow logs. */
@@ -23,6 +25,7 @@ export interface Information {
 }
 
 const MAX_SECONDS = 600;
+const MAX_RUNS = 100;
 
 interface RawOptions {
   readonly time: string;
@@ -30,6 +33,7 @@ interface RawOptions {
   readonly machine: string;
   readonly builds: string;
   readonly txqueuelen: string;
+  readonly runs: string;
   readonly seed: string;
   readonly html: string | false;
   readonly flowLogs?: string;
@@ -50,6 +54,7 @@ export function parseOptions(args: readonly string[]): LabOptions | Information 
     .option('--machine <kind>', 'threads, virtual or both', 'both')
     .option('--builds <names>', `which guests, of ${BUILD_NAMES.join(',')}`, BUILD_NAMES.join(','))
     .option('--txqueuelen <packets>', 'queue of each port of the bridge: 1000, 32 or both', 'both')
+    .option('--runs <n>', 'how often each is run, with one seed after the other', '1')
     .option('--seed <n>', 'seed of all chance; on virtual time the same seed gives the same run', '1')
     .option('--html <file>', 'where the report goes', 'stall-lab.html')
     .option('--no-html', 'write no report')
@@ -78,6 +83,7 @@ function check(raw: RawOptions): LabOptions {
     machines: oneOrBoth('--machine', raw.machine, MACHINE_KINDS),
     builds: builds(raw.builds),
     txqueuelens: oneOrBoth('--txqueuelen', raw.txqueuelen, ['1000', '32'] as const).map(Number),
+    runs: number('--runs', raw.runs, 1, MAX_RUNS, 'as a whole number', true),
     seed: number('--seed', raw.seed, 0, 0xffff_ffff, 'as a whole number', true),
     html: raw.html === false ? undefined : raw.html,
     flowLogs: raw.flowLogs,

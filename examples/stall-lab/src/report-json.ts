@@ -4,7 +4,6 @@ import { explain } from './stalls.ts';
 
 /** A run for other programs: its figures, and each stall with the auditor's finding and in words. */
 export interface JsonRun extends Figures {
-  readonly seed: number;
   /** The clock of the stalls at the start of the traffic, in microseconds. */
   readonly startUs: number;
   readonly explanations: readonly (readonly string[])[];
@@ -14,7 +13,6 @@ export function jsonReport(runs: readonly LabRun[]): { readonly runs: readonly J
   return {
     runs: runs.map(({ figures, trial }) => ({
       ...figures,
-      seed: trial.options.seed,
       startUs: trial.sender.startUs,
       explanations: figures.stalls.map((stall) => explain(stall, trial.sender.startUs)),
     })),

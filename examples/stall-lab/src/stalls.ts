@@ -114,12 +114,9 @@ const TOLD_US = 1000;
 export function explain({ fromUs, toUs, lost, cause, hostUs }: Stall, startUs: number): string[] {
   const at = (us: number): string => `${((us - startUs) / 1e6).toFixed(4)} s`;
   const lines = [`${at(fromUs)} to ${at(toUs)}, ${((toUs - fromUs) / 1000).toFixed(1)} ms: ${cause}`];
-  if (hostUs >= TOLD_US) {
-    lines.push(
-      `computer: for ${(hostUs / 1000).toFixed(1)} ms of it a thread of the machine was ready and was not run`,
-    );
-  }
-  if (lost === undefined) return lines;
+  const host = `computer: for ${(hostUs / 1000).toFixed(1)} ms of it a thread of the machine was ready and was not run`;
+  const rest = hostUs >= TOLD_US ? [host] : [];
+  if (lost === undefined) return [...lines, ...rest];
   const { state, faults, events, wokeBy } = lost;
   const until = wokeBy === 0 ? 'a timer woke it' : `an event on port ${wokeBy} woke it`;
   lines.push(`the ${lost.domain} went to sleep at ${at(lost.atUs)}; at ${at(lost.wokeUs)} ${until}`);
@@ -142,5 +139,5 @@ export function explain({ fromUs, toUs, lost, cause, hostUs }: Stall, startUs: n
         `${state.queued} packets behind it for the lock of the ring`,
     );
   }
-  return lines;
+  return [...lines, ...rest];
 }

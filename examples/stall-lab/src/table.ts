@@ -15,12 +15,12 @@ export function rate(bitsPerSecond: number): string {
 }
 
 export const COLUMNS: readonly Column[] = [
-  { head: 'build', cell: ({ build }) => build },
+  { head: 'build', cell: ({ build, run }) => (run > 0 ? `${build} (${run + 1})` : build) },
   { head: 'txqueuelen', cell: ({ txqueuelen }) => `${txqueuelen}` },
   { head: 'throughput', cell: ({ bitsPerSecond }) => rate(bitsPerSecond) },
   { head: 'stalls > 100 ms', cell: ({ stalls }) => `${stalls.length}` },
-  { head: 'lost wake-up', cell: ({ stallsBy }) => `${stallsBy['lost wake-up']}` },
-  { head: 'loss', cell: ({ stallsBy }) => `${stallsBy.loss}` },
+  { head: 'by lost wake-up', cell: ({ stallsBy }) => `${stallsBy['lost wake-up']}` },
+  { head: 'by loss', cell: ({ stallsBy }) => `${stallsBy.loss}` },
   { head: 'other', cell: ({ stallsBy }) => `${stallsBy['delayed ACK'] + stallsBy.unknown}` },
   { head: 'longest', cell: ({ stalls, longestMs }) => (stalls.length > 0 ? `${longestMs.toFixed(0)} ms` : '-') },
   { head: 'sleeps', cell: ({ sleeps }) => `${sleeps}` },
@@ -33,8 +33,16 @@ export const COLUMNS: readonly Column[] = [
 
 /** @returns the table of the runs on one kind of machine, a line each. */
 export function table(runs: readonly Figures[]): string[] {
-  const rows = [COLUMNS.map(({ head }) => head), ...runs.map((run) => COLUMNS.map(({ cell }) => cell(run)))];
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return lines(
+    COLUMNS.map(({ head }) => head),
+    runs.map((run) => COLUMNS.map(({ cell }) => cell(run))),
+  );
+}
+
+/** @returns a table as text: the first column flush left, the others flush right. */
+export function lines(heads: readonly string[], body: readonly (readonly string[])[]): string[] {
+  const rows = [heads, ...body];
+  const widths = heads.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     row
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))

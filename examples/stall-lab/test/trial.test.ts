@@ -64,6 +64,7 @@ describe('2013-masked', () => {
     expect(figures.stalls).toEqual([]);
     expect(figures.sleeps).toBe(0);
     expect(figures.bitsPerSecond).toBeGreaterThan(1e8);
+    expect(figures.senderCpu).toBe(1);
     expect(figures.hypercallsPerEvent).toBeGreaterThan(10);
     const idle = await runIdle('2013-masked', 'virtual', 0.1, 1);
     expect(cpuShare('virtual', idle.report)).toBeGreaterThan(0.95);
