@@ -1,6 +1,6 @@
 import type { BuildName } from './builds.ts';
 import { notRun, threadWaitUs } from './host-monitor.ts';
-import type { Pause } from './protocol.ts';
+import { type Pause, STALL_US } from './protocol.ts';
 import { findStalls, overlapUs, STALL_KINDS, type Stall, type StallKind, union } from './stalls.ts';
 import { cpuShare, type IdleTrial, type MachineKind, type Trial } from './trial.ts';
 
@@ -16,6 +16,8 @@ export interface Figures {
   readonly bitsPerSecond: number;
   readonly stalls: readonly Stall[];
   readonly longestMs: number;
+  /** Pauses of over 100 ms that are no stalls, because the computer did not run the domains. */
+  readonly excused: number;
   /** How many of the stalls have which cause. */
   readonly stallsBy: Readonly<Record<StallKind, number>>;
   readonly sleeps: number;
@@ -48,9 +50,10 @@ export function figuresOf(trial: Trial, idle: IdleTrial | undefined): Figures {
       threadWaitUs(host, pause),
       gaps.reduce((sum, gap) => sum + overlapUs(gap, pause), 0),
     );
+  // What the receiver saw after the sender's time was over is the end, not a pause.
+  const pauses = receiver.pauses.map(({ fromUs, toUs }) => ({ fromUs, toUs: Math.min(toUs, sender.endUs) }));
   const stalls = findStalls({
-    // What the receiver saw after the sender's time was over is the end, not a pause.
-    pauses: receiver.pauses.map(({ fromUs, toUs }) => ({ fromUs, toUs: Math.min(toUs, sender.endUs) })),
+    pauses,
     lost: [...sender.lost, ...receiver.lost],
     absentUs,
     queueDrops,
@@ -70,6 +73,7 @@ export function figuresOf(trial: Trial, idle: IdleTrial | undefined): Figures {
     seconds: us / 1e6,
     bitsPerSecond: (receiver.bytes * 8e6) / us,
     stalls,
+    excused: pauses.filter(({ fromUs, toUs }) => toUs - fromUs > STALL_US).length - stalls.length,
     longestMs: stalls.reduce((most, { fromUs, toUs }) => Math.max(most, toUs - fromUs), 0) / 1000,
     stallsBy: countByKind(stalls),
     sleeps,

@@ -39,11 +39,12 @@ function stallsOf({ figures, trial }: LabRun, told: Set<string>): string[] {
 }
 
 function computerOf({ figures }: LabRun): string[] {
-  const { seconds, hostAbsentS, othersCpu } = figures;
-  if (hostAbsentS < seconds * TOLD_ABSENT && othersCpu < TOLD_CPU) return [];
+  const { seconds, hostAbsentS, othersCpu, excused } = figures;
+  if (hostAbsentS < seconds * TOLD_ABSENT && othersCpu < TOLD_CPU && excused === 0) return [];
+  const pauses = excused === 0 ? '' : `; pauses of over 100 ms that are no stalls for that: ${excused}`;
   return [
     `${nameOf(figures)}: other programs took ${(othersCpu * 100).toFixed(0)} % of this computer's CPUs, and for ` +
-      `${hostAbsentS.toFixed(2)} s it did not run a domain that was ready`,
+      `${hostAbsentS.toFixed(2)} s it did not run a domain that was ready${pauses}`,
     '',
   ];
 }

@@ -4,11 +4,12 @@ import { summary } from '../src/summary.ts';
 import { runTrial } from '../src/trial.ts';
 
 it('sums up what was repeated: how many runs stalled, how often, and the median of their throughput', async () => {
-  const trial = await runTrial({ build: 'qanat', machine: 'virtual', seconds: 0.1, txqueuelen: 1000, seed: 1 });
+  const trial = await runTrial({ build: '2013', machine: 'virtual', seconds: 0.1, txqueuelen: 1000, seed: 1 });
   const base = figuresOf(trial, undefined);
   const stall = { fromUs: 0, toUs: 250_000, kind: 'unknown', lost: undefined, cause: '', hostUs: 0 } as const;
   const run = (bitsPerSecond: number, stalls: number): Figures => ({
     ...base,
+    build: 'qanat',
     bitsPerSecond,
     stalls: new Array(stalls).fill(stall),
     longestMs: stalls > 0 ? 250 : 0,
