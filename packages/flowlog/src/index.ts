@@ -18,17 +18,29 @@ export {
   CHUNK_MACHINE,
   CHUNK_MAGIC,
   CHUNK_PAYLOAD_BYTES,
+  CHUNK_PAYLOAD_CRC,
   CHUNK_RANGES,
   CHUNK_SACKS,
   CHUNK_SEGMENTS,
   CHUNK_WINDOWS,
+  FILE_HEADER_BYTES,
   FILE_LENGTH,
   FIRST_JSON_KIND,
+  MAX_CHUNK_HEADER_BYTES,
   QFLOW_MAJOR,
   QFLOW_MINOR,
   type TableKind,
 } from './qflow-layout.ts';
-export { type ChunkIndex, indexTrace, readChunk, readTrace, type TraceIndex } from './qflow-reader.ts';
+export {
+  type ChunkIndex,
+  indexTrace,
+  type ReadBytes,
+  readChunk,
+  readTrace,
+  type TraceFound,
+  type TraceIndex,
+  walkTrace,
+} from './qflow-reader.ts';
 export {
   DEFAULT_CHUNK_ROWS,
   encodeTrace,

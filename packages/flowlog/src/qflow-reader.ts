@@ -14,7 +14,7 @@ import {
   SCHEMAS,
   type TableKind,
 } from './qflow-layout.ts';
-import { type ChunkIndex, type JsonChunk, type ReadRequest, type Scan, scanFile } from './qflow-scan.ts';
+import { type ChunkIndex, type JsonChunk, newScan, type ReadRequest, type Scan, scanFile } from './qflow-scan.ts';
 import { type Columns, columnsOf, makeColumns, type Schema, type TableOf } from './tables.ts';
 import {
   type FlowDescriptor,
@@ -62,23 +62,43 @@ function bytesOf(bytes: Uint8Array, { offset, length }: ReadRequest): Uint8Array
   return bytes.subarray(offset, offset + length);
 }
 
+/** Gives `length` bytes of a file from `offset`; is always asked within its size. */
+export type ReadBytes = (offset: number, length: number) => Uint8Array | Promise<Uint8Array>;
+
 /**
  * Reads the headers of a `.qflow` file and its descriptions, so that a large one opens without reading all rows. The CRCs of
  * rows are not checked: `readChunk` does that.
- * @param read gives `length` bytes of the file from `offset`; always within `size`.
  * @param size of the file in bytes.
  */
-export async function indexTrace(
-  read: (offset: number, length: number) => Uint8Array | Promise<Uint8Array>,
-  size: number,
-): Promise<TraceIndex> {
-  const scanning = scanFile(size, false);
+export async function indexTrace(read: ReadBytes, size: number): Promise<TraceIndex> {
+  const walk = walkTrace(read, size);
+  let step = await walk.next();
+  while (step.done !== true) step = await walk.next();
+  return step.value;
+}
+
+/** What `walkTrace` found since it was asked last. */
+export interface TraceFound extends Pick<TraceIndex, 'clock' | 'sources' | 'flows' | 'chunks'> {
+  /** Everything before this byte was looked through. */
+  readonly offset: number;
+}
+
+/**
+ * As `indexTrace`, step by step: for who wants the rows of the chunks that were found before the file was looked through. A
+ * flow or source comes with the first of its chunks at the latest, then again whenever a description of it is found.
+ * @returns the whole index.
+ */
+export async function* walkTrace(read: ReadBytes, size: number): AsyncGenerator<TraceFound, TraceIndex> {
+  const scan = newScan();
+  const scanning = scanFile(size, false, scan);
+  const news = new News(scan);
   let step = scanning.next();
   // The last large block: looking for chunks in damage asks for pieces of it again and again.
   let block: Uint8Array = new Uint8Array(0);
   let blockAt = 0;
   while (step.done !== true) {
     const { offset, length } = step.value;
+    if (news.any) yield news.take(offset);
     const isInBlock = offset >= blockAt && offset + length <= blockAt + block.length;
     const bytes = isInBlock ? block.subarray(offset - blockAt, offset - blockAt + length) : await read(offset, length);
     if (!isInBlock && length > MAX_CHUNK_HEADER_BYTES) {
@@ -87,11 +107,11 @@ export async function indexTrace(
     }
     step = scanning.next(bytes);
   }
-  const scan = step.value;
+  if (news.any) yield news.take(size);
   const { flows, sources } = readDescriptions(scan);
   return {
     clock: scan.clock,
-    sources: sources.map(({ descriptor, json }) => ({ ...descriptor, strings: sourceTotals(json).strings })),
+    sources: sources.map(withStrings),
     flows: flows.map(({ descriptor }) => descriptor),
     chunks: scan.tables,
     problems: scan.problems,
@@ -99,16 +119,61 @@ export async function indexTrace(
   };
 }
 
+function withStrings({ descriptor, json }: Described<SourceDescriptor>): TraceIndex['sources'][number] {
+  return { ...descriptor, strings: sourceTotals(json).strings };
+}
+
+/** What a scan has found and was not told yet. */
+class News {
+  readonly #scan: Scan;
+  readonly #flows = new Set<number>();
+  readonly #sources = new Set<number>();
+  #tables = 0;
+  #descriptions = 0;
+
+  constructor(scan: Scan) {
+    this.#scan = scan;
+  }
+
+  get any(): boolean {
+    return this.#scan.tables.length > this.#tables || this.#scan.descriptions.length > this.#descriptions;
+  }
+
+  /** @param offset until which the file was looked through. */
+  take(offset: number): TraceFound {
+    const { clock, tables, descriptions } = this.#scan;
+    const chunks = tables.slice(this.#tables);
+    const fresh = { descriptions: descriptions.slice(this.#descriptions), tables: chunks, problems: [] };
+    this.#tables = tables.length;
+    this.#descriptions = descriptions.length;
+    const { flows, sources } = readDescriptions(fresh, (kind, id) => {
+      return kind === CHUNK_FLOW ? this.#flows.has(id) : this.#sources.has(id);
+    });
+    for (const { descriptor } of flows) this.#flows.add(descriptor.id);
+    for (const { descriptor } of sources) this.#sources.add(descriptor.id);
+    return {
+      clock,
+      sources: sources.map(withStrings),
+      flows: flows.map(({ descriptor }) => descriptor),
+      chunks,
+      offset,
+    };
+  }
+}
+
 /**
  * @param payload the chunk's bytes: `chunk.bytes` of the file from `chunk.offset`.
+ * @param isVerified whether its CRC was found right before.
  * @returns its rows (views of `payload` where its address allows), or undefined when they are damaged.
  */
 export function readChunk<K extends TableKind>(
   kind: K,
   chunk: ChunkIndex,
   payload: Uint8Array,
+  isVerified = false,
 ): TableOf<(typeof SCHEMAS)[K]> | undefined {
-  if (chunk.kind !== kind || payload.length !== chunk.bytes || crc32(payload) !== chunk.crc) return undefined;
+  if (chunk.kind !== kind || payload.length !== chunk.bytes) return undefined;
+  if (!isVerified && crc32(payload) !== chunk.crc) return undefined;
   const aligned = payload.byteOffset % 8 === 0 ? payload : new Uint8Array(payload);
   return { rows: chunk.rows, ...columnsAt(SCHEMAS[kind], aligned.buffer, aligned.byteOffset, chunk.rows) };
 }
@@ -118,20 +183,28 @@ interface Described<D> {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-/** The last description of each flow and source; those that only rows tell of get an empty one. */
-function readDescriptions(scan: Scan): { flows: Described<FlowDescriptor>[]; sources: Described<SourceDescriptor>[] } {
+/**
+ * The last description of each flow and source; those that only rows tell of get an empty one.
+ * @param isKnown tells those that were described before.
+ */
+function readDescriptions(
+  scan: Pick<Scan, 'descriptions' | 'problems' | 'tables'>,
+  isKnown: (kind: JsonChunk['kind'], id: number) => boolean = () => false,
+): { flows: Described<FlowDescriptor>[]; sources: Described<SourceDescriptor>[] } {
   const flows = new Map<number, Described<FlowDescriptor>>();
   const sources = new Map<number, Described<SourceDescriptor>>();
   for (const { kind, id, content } of scan.descriptions) note(kind, id, content);
   let lost = 0;
   for (const { kind, id } of scan.tables) {
-    if (kind === CHUNK_MACHINE ? sources.has(id) : flows.has(id)) continue;
-    note(kind === CHUNK_MACHINE ? CHUNK_SOURCE : CHUNK_FLOW, id, {});
+    const of = kind === CHUNK_MACHINE ? CHUNK_SOURCE : CHUNK_FLOW;
+    if ((of === CHUNK_SOURCE ? sources : flows).has(id) || isKnown(of, id)) continue;
+    note(of, id, {});
     lost++;
   }
   if (lost > 0) scan.problems.push(`the descriptions of ${lost} flows or sources that have rows are lost`);
   for (const { descriptor } of flows.values()) {
-    if (!sources.has(descriptor.source)) note(CHUNK_SOURCE, descriptor.source, {});
+    const { source } = descriptor;
+    if (!sources.has(source) && !isKnown(CHUNK_SOURCE, source)) note(CHUNK_SOURCE, source, {});
   }
   return { flows: [...flows.values()], sources: [...sources.values()] };
 

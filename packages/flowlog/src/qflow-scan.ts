@@ -68,7 +68,7 @@ export interface JsonChunk {
 }
 
 export interface Scan {
-  readonly clock: TraceClock;
+  clock: TraceClock;
   /** In the order of the file. */
   readonly tables: ChunkIndex[];
   readonly descriptions: JsonChunk[];
@@ -88,15 +88,26 @@ const MAX_PROBLEMS = 100;
 const SEARCH_BYTES = 1 << 16;
 const UNKNOWN_CLOCK: TraceClock = { unixEpochUs: undefined, resolutionUs: 1 };
 
+/** @returns a scan that has found nothing yet. */
+export function newScan(): Scan {
+  return { clock: UNKNOWN_CLOCK, tables: [], descriptions: [], problems: [], isTorn: true };
+}
+
 /**
  * @param size of the file in bytes. @param verifyRows whether the CRCs of tables are checked too (all is read then).
+ * @param scan takes what is found, and is returned in the end.
  * Yields what it wants to read, within the file; expects exactly these bytes.
  */
-export function* scanFile(size: number, verifyRows: boolean): Generator<ReadRequest, Scan, Uint8Array> {
+export function* scanFile(
+  size: number,
+  verifyRows: boolean,
+  scan: Scan = newScan(),
+): Generator<ReadRequest, Scan, Uint8Array> {
   const head = yield { offset: 0, length: Math.min(size, FILE_HEADER_BYTES) };
   const header = readFileHeader(head);
-  const problems: string[] = header.problem === undefined ? [] : [header.problem];
-  const scan: Scan = { clock: header.clock, tables: [], descriptions: [], problems, isTorn: true };
+  const { problems } = scan;
+  if (header.problem !== undefined) problems.push(header.problem);
+  scan.clock = header.clock;
   if (header.isOther) return scan;
   let more = 0;
   const report = (problem: string): void => {

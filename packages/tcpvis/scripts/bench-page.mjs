@@ -73,7 +73,7 @@ async function measure(path) {
       // The overview is drawn first, then the panels.
       await page.waitForFunction(() => Number(document.documentElement.dataset.drawn) >= 2, null, { timeout: 60_000 });
       const firstMs = Date.now() - started;
-      await page.waitForFunction(() => document.documentElement.dataset.state === 'ready', null, { timeout: 120_000 });
+      await page.waitForFunction(() => document.documentElement.dataset.whole === 'yes', null, { timeout: 120_000 });
       const allMs = Date.now() - started;
       say(`${how}: first pictures after ${firstMs} ms, all rows read after ${allMs} ms`);
       const frames = {};

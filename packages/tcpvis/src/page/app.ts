@@ -45,6 +45,7 @@ export class App {
   #follow = true;
   #viewId = 0;
   #drawing = false;
+  #drawingOverview = false;
   #frame = 0;
   #settle = 0;
   #dirty = false;
@@ -95,6 +96,7 @@ export class App {
 
   open(origin: LogOrigin): void {
     this.#summary = undefined;
+    delete document.documentElement.dataset['whole'];
     this.#setState('loading');
     this.#welcome.loading(origin.name);
     this.#send({ type: 'open', origin });
@@ -132,6 +134,7 @@ export class App {
       case 'drawn':
         this.#drawing = false;
         document.documentElement.dataset['drawn'] = String(message.id);
+        if (message.whole && !this.#drawingOverview) document.documentElement.dataset['whole'] = 'yes';
         this.#askForView();
         break;
       case 'cursor':
@@ -367,6 +370,7 @@ export class App {
     if (wanted.length === 0) return;
     if (settled) this.#dirty = false;
     this.#drawing = true;
+    this.#drawingOverview = false;
     this.#post(
       wanted.map(({ plan, width, height }) => ({ key: plan.key, spec: plan.spec, width, height })),
       t0,
@@ -383,6 +387,7 @@ export class App {
     const spec = { kind: 'throughput', flows: [flow], direction } as const;
     this.#overviewStale = false;
     this.#drawing = true;
+    this.#drawingOverview = true;
     this.#post([{ key: OVERVIEW_KEY, spec, width: this.#overview.width, height: OVERVIEW_HEIGHT }], first, last, 0);
   }
 

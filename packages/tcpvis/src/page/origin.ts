@@ -1,10 +1,18 @@
 import { type ByteSource, bytesInMemory, bytesOfBlob, bytesOfUrl } from '../view/bytes.ts';
+import { feedOf } from './block-feed.ts';
 import type { LogOrigin } from './protocol.ts';
 
 /** @returns the bytes of a log. @throws Error with a sentence for people. */
 export async function originBytes(origin: Exclude<LogOrigin, { kind: 'live' }>): Promise<ByteSource> {
-  if (origin.kind === 'blob') return bytesOfBlob(origin.blob);
-  if (origin.kind === 'url') return bytesOfUrl(origin.url);
+  if (origin.kind === 'blob') {
+    const { blob } = origin;
+    return { ...bytesOfBlob(blob), feed: () => feedOf({ blob }, blob.size) };
+  }
+  if (origin.kind === 'url') {
+    const { url } = origin;
+    const source = await bytesOfUrl(url);
+    return { ...source, feed: () => feedOf({ url }, source.size) };
+  }
   try {
     const zipped = Uint8Array.from(atob(origin.base64), (character) => character.charCodeAt(0));
     const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream('gzip'));

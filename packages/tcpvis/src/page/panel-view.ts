@@ -62,7 +62,7 @@ export class PanelView {
     const drawn = tile.viewT1 - tile.viewT0;
     if (Math.abs(span / drawn - 1) > 0.02) return false;
     const room = span * 0.15;
-    return tile.t0 <= t0 - room && tile.t1 >= t1 + room;
+    return tile.coversFrom <= t0 - room && tile.coversTo >= t1 + room;
   }
 
   isExactFor(t0: number, t1: number): boolean {

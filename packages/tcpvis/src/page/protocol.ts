@@ -104,6 +104,9 @@ export interface Tile {
   readonly bitmap: ImageBitmap;
   readonly t0: number;
   readonly t1: number;
+  /** Where nothing is missing: t0 and t1, or infinite where the log begins and ends. */
+  readonly coversFrom: number;
+  readonly coversTo: number;
   readonly v0: number;
   readonly v1: number;
   /** The view that it was drawn for, and what its axis of values shows then. */
@@ -124,7 +127,8 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly sentence: string }
   | { readonly type: 'layout'; readonly columns: readonly ColumnPlan[] }
   | { readonly type: 'tile'; readonly id: number; readonly tile: Tile }
-  | { readonly type: 'drawn'; readonly id: number }
+  /** `whole`: all rows of the log were read when it was drawn. */
+  | { readonly type: 'drawn'; readonly id: number; readonly whole: boolean }
   | {
       readonly type: 'cursor';
       readonly id: number;

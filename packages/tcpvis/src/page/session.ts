@@ -13,8 +13,10 @@ import type { ColumnPlan, FromWorker, LayoutMode, LogOrigin, PanelPlan, Summary,
 import { drawTile } from './tile.ts';
 
 const ROWS_SHOWN = 40;
-/** The picture grows while the rows are read: first after this, then after twice as long, and so on. */
-const REFRESH_MS = 1000;
+/** So long rows are read before the first picture: one without them tells nothing. */
+const FIRST_MS = 120;
+/** The picture grows while the rows are read: again after this, then after twice as long, and so on. */
+const REFRESH_MS = 2000;
 const LIVE_REFRESH_MS = 200;
 /** Flows in columns or under each other. */
 const MAX_COLUMNS = 4;
@@ -63,8 +65,8 @@ export class Session {
       if (origin.kind === 'live') await this.#openLive(origin.url, opening);
       else {
         const store = await openTrace(await originBytes(origin), origin.name);
-        if (opening !== this.#opening) return;
-        await this.#adopt(store, opening);
+        if (opening === this.#opening) await this.#adopt(store, opening);
+        store.growth?.stop();
       }
     } catch (error) {
       if (opening !== this.#opening) return;
@@ -73,27 +75,32 @@ export class Session {
   }
 
   async #adopt(store: TraceStore, opening: number): Promise<void> {
-    if (store.flows.length === 0 && store.sources.every(({ machine }) => machine.rows === 0)) {
-      const why = store.problems.length > 0 ? `: ${store.problems.slice(0, 3).join('; ')}` : '';
-      this.#post({ type: 'failed', sentence: `${this.#name} holds no flow that can be shown${why}.` });
-      return;
-    }
+    const isEmpty = (): boolean => store.flows.length === 0 && store.sources.every(({ machine }) => machine.rows === 0);
     const engine = new Engine(store);
-    this.#engine = engine;
-    this.#post({ type: 'opened', summary: this.#summary(engine) });
     let shown = performance.now();
-    let pause = REFRESH_MS;
+    let pause = FIRST_MS;
     await engine.scan(async (done) => {
       if (opening !== this.#opening) throw new Error('another log was opened');
       this.#post({ type: 'progress', done, what: 'reading' });
-      if (performance.now() - shown > pause && done < 1) {
+      if (performance.now() - shown > pause && done < 1 && !isEmpty()) {
         shown = performance.now();
-        pause *= 2;
-        this.#post({ type: 'changed', summary: this.#summary(engine) });
+        pause = this.#engine === undefined ? REFRESH_MS : 2 * pause;
+        this.#show(engine);
       }
       await aTurn();
     });
-    this.#post({ type: 'changed', summary: this.#summary(engine) });
+    if (!isEmpty()) {
+      this.#show(engine);
+      return;
+    }
+    const why = store.problems.length > 0 ? `: ${store.problems.slice(0, 3).join('; ')}` : '';
+    this.#post({ type: 'failed', sentence: `${this.#name} holds no flow that can be shown${why}.` });
+  }
+
+  #show(engine: Engine): void {
+    const first = this.#engine === undefined;
+    this.#engine = engine;
+    this.#post({ type: first ? 'opened' : 'changed', summary: this.#summary(engine) });
   }
 
   /** Chunks come as long as the run goes on. */
@@ -134,12 +141,10 @@ export class Session {
 
   async #showLive(live: LiveStore): Promise<void> {
     if (live.store.flows.length === 0) return;
-    const first = this.#engine === undefined;
     const engine = this.#engine ?? new Engine(live.store);
     engine.extend();
     await engine.scan();
-    this.#engine = engine;
-    this.#post({ type: first ? 'opened' : 'changed', summary: this.#summary(engine) });
+    this.#show(engine);
   }
 
   #summary(engine: Engine): Summary {
@@ -244,6 +249,7 @@ export class Session {
     const { t0, t1, margin, scale, theme } = view;
     const sources = engine.store.sources.map(({ descriptor }) => descriptor);
     const flowNames = engine.store.flows.map(({ descriptor }) => flowName(descriptor, sources));
+    const whole = engine.complete;
     const options = { t0, t1, margin, scale, theme, hidden: new Set(view.hidden), flowNames };
     for (const panel of view.panels) {
       try {
@@ -255,7 +261,7 @@ export class Session {
       // A newer view makes the rest of this one useless.
       if (this.#view !== undefined) await aTurn();
     }
-    this.#post({ type: 'drawn', id: view.id });
+    this.#post({ type: 'drawn', id: view.id, whole });
   }
 
   async #answerCursor(cursor: Cursor): Promise<void> {

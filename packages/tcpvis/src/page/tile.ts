@@ -31,9 +31,12 @@ export async function drawTile(engine: Engine, request: PanelRequest, options: T
   // The margin is a whole number of pixels, so that the picture lies on the screen's own.
   const margin = Math.round(width * options.margin);
   const perPixel = (t1 - t0) / width;
-  const from = t0 - margin * perPixel;
-  const to = t1 + margin * perPixel;
-  const columns = width + 2 * margin;
+  const [first, last] = engine.range;
+  const before = pixelsTo(first, t0, perPixel, margin);
+  const after = pixelsTo(t1, last, perPixel, margin);
+  const from = t0 - before * perPixel;
+  const to = t1 + after * perPixel;
+  const columns = width + before + after;
   const data = without(await engine.panel(request.spec, { t0: from, t1: to, columns }), options.hidden);
   const [low, high] = axisRange(data.unit, valueRange(data, t0, t1));
   const [lowest, highest] = extremes(data, from, to);
@@ -61,6 +64,9 @@ export async function drawTile(engine: Engine, request: PanelRequest, options: T
     bitmap: canvas.transferToImageBitmap(),
     t0: from,
     t1: to,
+    // Beyond the ends of the log is nothing that could be drawn.
+    coversFrom: from <= first ? Number.NEGATIVE_INFINITY : from,
+    coversTo: to >= last ? Number.POSITIVE_INFINITY : to,
     v0,
     v1,
     viewT0: t0,
@@ -70,6 +76,11 @@ export async function drawTile(engine: Engine, request: PanelRequest, options: T
     lowest,
     highest,
   };
+}
+
+/** How many pixels of margin there are between an edge of the view and the end of the log, `most` of them at most. */
+function pixelsTo(from: number, to: number, perPixel: number, most: number): number {
+  return Math.max(0, Math.min(most, Math.ceil((to - from) / perPixel) + 1));
 }
 
 /** Series that are switched off keep their place in the legend. */

@@ -41,7 +41,7 @@ export class Engine {
   }
 
   get complete(): boolean {
-    return this.#scanned === this.store.scanOrder.length;
+    return this.store.growth === undefined && this.#scanned === this.store.scanOrder.length;
   }
 
   /** Takes notice of flows and sources that the store has got since. */
@@ -61,17 +61,34 @@ export class Engine {
    * @param progress called every now and then; what it returns is awaited.
    */
   async scan(progress: Progress = () => {}): Promise<void> {
-    const { scanOrder } = this.store;
+    const { store } = this;
+    const { scanOrder } = store;
     let reported = 0;
-    while (this.#scanned < scanOrder.length) {
-      const item = scanOrder[this.#scanned]!;
-      await this.#scanItem(item);
-      this.#scanned++;
-      if (this.#scanned - reported < 16) continue;
-      reported = this.#scanned;
-      await progress(this.#scanned / scanOrder.length);
+    for (;;) {
+      while (this.#scanned < scanOrder.length) {
+        await this.#scanItem(scanOrder[this.#scanned]!);
+        this.#scanned++;
+        if (this.#scanned - reported < 16) continue;
+        reported = this.#scanned;
+        await progress(Math.min(store.growth?.share ?? 1, this.#scanned / scanOrder.length));
+      }
+      if (store.growth === undefined) break;
+      await store.growth.more();
+      this.extend();
     }
+    await this.#scanStale();
     await progress(1);
+  }
+
+  /** What was read before enough was known of its flow is read again. */
+  async #scanStale(): Promise<void> {
+    for (const [index, { digest, store }] of this.flows.entries()) {
+      if (!digest.isStale) continue;
+      this.flows[index] = new FlowQuery(store, new FlowDigest(store));
+      for (const item of this.store.scanOrder) {
+        if (item.kind !== 'machine' && item.flow === index) await this.#scanItem(item);
+      }
+    }
   }
 
   async #scanItem(item: ScanItem): Promise<void> {
@@ -90,12 +107,16 @@ export class Engine {
   /** A chunk that is damaged counts as empty, and is told. */
   async #load<S extends Schema>(list: ChunkList<TableOf<S>>, chunk: number, schema: S): Promise<TableOf<S>> {
     try {
-      const table = list.chunks[chunk]!.load();
+      const { [chunk]: head } = list.chunks;
+      const table = head!.scan === undefined ? head!.load() : head!.scan();
+      head!.scan = undefined;
       return table instanceof Promise ? await table : table;
     } catch (error) {
       const { problems } = this.store;
       if (problems.length < MAX_PROBLEMS) problems.push(error instanceof Error ? error.message : String(error));
-      return emptyTable(schema);
+      const nothing = emptyTable(schema);
+      list.chunks[chunk]!.load = () => nothing;
+      return nothing;
     }
   }
 

@@ -99,6 +99,8 @@ export class FlowDigest {
   segmentsUntilUs = Number.NEGATIVE_INFINITY;
   windowsUntilUs = Number.NEGATIVE_INFINITY;
   #limitedByEvents = false;
+  /** What `isStale` compares. */
+  readonly #basis: string;
   readonly #store: FlowStore;
   /** Number of the first segment that is still to come. */
   #nextNumber = 0;
@@ -107,6 +109,12 @@ export class FlowDigest {
   constructor(store: FlowStore) {
     this.#store = store;
     this.decoder = new SegmentDecoder(store);
+    this.#basis = basisOf(store);
+  }
+
+  /** Whether more is known of the flow now than when its rows were decoded, so that they would be decoded otherwise. */
+  get isStale(): boolean {
+    return this.snapshots.length > 0 && basisOf(this.#store) !== this.#basis;
   }
 
   /** Payload bytes seen in a direction so far. */
@@ -290,6 +298,12 @@ export class FlowDigest {
     if (bucket === undefined) return -1;
     return bucket + Math.floor((number - this.#store.segments.chunks[chunk]!.firstNumber) / BUCKET_ROWS);
   }
+}
+
+/** What the decoder takes from a description. */
+function basisOf({ descriptor }: FlowStore): string {
+  const { iss, irs, sndShift, rcvShift } = descriptor;
+  return [iss, irs, sndShift, rcvShift].join();
 }
 
 export function addMark(marks: MarkTable, timeUs: number, kind: number, a: number, b: number): void {

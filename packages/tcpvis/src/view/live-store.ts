@@ -9,20 +9,15 @@ import {
   FIRST_JSON_KIND,
   indexTrace,
 } from '@qanat/flowlog';
-import { addToStore } from './qflow-store.ts';
+import { StoreBuilder } from './qflow-store.ts';
 import type { TraceStore } from './store.ts';
 
 /** What a stream may promise before it counts as broken. */
 const MAX_CHUNK_BYTES = 1 << 28;
 
 export class LiveStore {
-  readonly store: TraceStore = {
-    flows: [],
-    sources: [],
-    clock: { unixEpochUs: undefined, resolutionUs: 1 },
-    problems: [],
-    scanOrder: [],
-  };
+  readonly #builder = new StoreBuilder({ unixEpochUs: undefined, resolutionUs: 1 });
+  readonly store: TraceStore = this.#builder.store;
   #pending: Uint8Array = new Uint8Array(0);
   #fileHeader: Uint8Array | undefined;
   /** The last description of each flow and source: rows are read together with them. */
@@ -60,7 +55,7 @@ export class LiveStore {
     this.#pending = this.#pending.slice(at);
     const block = joined([this.#fileHeader, ...this.#descriptions.values(), ...chunks]);
     const read = (offset: number, length: number): Uint8Array => block.subarray(offset, offset + length);
-    addToStore(this.store, await indexTrace(read, block.length), read);
+    this.#builder.add(await indexTrace(read, block.length), read);
   }
 }
 

@@ -1,6 +1,6 @@
 import { readAny } from '@qanat/flowlog';
 import type { ByteSource } from './bytes.ts';
-import { isQflow, openQflow } from './qflow-store.ts';
+import { isQflow, openQflow } from './open-qflow.ts';
 import { storeOfTrace, type TraceStore } from './store.ts';
 
 /** Other formats are read whole. */

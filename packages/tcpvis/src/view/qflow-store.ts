@@ -1,4 +1,4 @@
-/** A `.qflow` file as a store: its headers are read when it is opened, its rows when they are looked at. */
+/** The chunks of `.qflow` logs as a store: their heads are in memory, their rows are read when they are looked at. */
 import {
   CHUNK_EVENTS,
   CHUNK_MACHINE,
@@ -8,41 +8,19 @@ import {
   type ChunkIndex,
   type EventTable,
   type FlowDescriptor,
-  indexTrace,
+  type ReadBytes,
   readChunk,
   SACK_SCHEMA,
   type SackTable,
   type SegmentTable,
   type SourceDescriptor,
+  type TableKind,
+  type TraceClock,
   type TraceIndex,
   WINDOW_SCHEMA,
   type WindowTable,
 } from '@qanat/flowlog';
-import { BlockReader, type ByteSource } from './bytes.ts';
-import { type Bounds, type ChunkHead, ChunkList, type FlowStore, type SourceStore, type TraceStore } from './store.ts';
-
-const QFLOW_MAGIC = [0x51, 0x46, 0x4c, 0x4f, 0x57] as const;
-
-export function isQflow(start: Uint8Array): boolean {
-  return QFLOW_MAGIC.every((byte, index) => start[index] === byte);
-}
-
-/** Up to this a file is read at once. */
-const SMALL_BYTES = 64 << 20;
-
-type ReadBytes = (offset: number, length: number) => Uint8Array | Promise<Uint8Array>;
-
-/** Opens a file. What is wrong with it stands in `problems`. */
-export async function openQflow(source: ByteSource): Promise<TraceStore> {
-  if (source.size <= SMALL_BYTES) {
-    const bytes = await source.read(0, source.size);
-    const read: ReadBytes = (offset, length) => bytes.subarray(offset, offset + length);
-    return storeOfIndex(await indexTrace(read, source.size), read);
-  }
-  const blocks = new BlockReader(source);
-  const read: ReadBytes = (offset, length) => blocks.read(offset, length);
-  return storeOfIndex(await indexTrace(read, source.size), read);
-}
+import { type Bounds, type ChunkHead, ChunkList, type TraceStore } from './store.ts';
 
 /** Tables kept after they were looked at: checked and ready for the next look. */
 const TABLES_KEPT = 48;
@@ -65,91 +43,118 @@ class TableCache {
   }
 }
 
-export function storeOfIndex(index: TraceIndex, read: ReadBytes): TraceStore {
-  const store: TraceStore = {
-    flows: [],
-    sources: [],
-    clock: index.clock,
-    problems: [...index.problems],
-    scanOrder: [],
-  };
-  addToStore(store, index, read);
-  return store;
+/** Bytes that pass by once, in the order of the file. */
+export interface Passing {
+  /** The bytes are good until the next read. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** @returns whether the payload that was read just now is known to be whole. */
+  isVerified(offset: number): boolean;
 }
 
-/** Adds what another index has: new flows and sources, and chunks that follow those that are there. */
-export function addToStore(
-  store: TraceStore,
-  index: Pick<TraceIndex, 'flows' | 'sources' | 'chunks'>,
-  read: ReadBytes,
-): void {
-  for (const { strings, ...descriptor } of index.sources) putSource(store, descriptor, strings);
-  for (const descriptor of index.flows) putFlow(store, descriptor);
-  const cache = new TableCache();
-  for (const chunk of index.chunks) addChunk(store, chunk, read, cache);
+/** How the rows of a chunk are read. */
+interface Access {
+  readonly read: ReadBytes;
+  readonly cache: TableCache;
+  readonly passing: Passing | undefined;
 }
 
-function putSource(store: TraceStore, descriptor: SourceDescriptor, strings: readonly string[]): void {
-  const at = store.sources.findIndex((known) => known.descriptor.id === descriptor.id);
-  if (at < 0) store.sources.push({ descriptor, machine: new ChunkList(), strings });
-  else Object.assign(store.sources[at]!, { descriptor, strings });
-}
+/** Makes a store of what indices of a log tell, one after another. */
+export class StoreBuilder {
+  readonly store: TraceStore;
+  readonly #cache = new TableCache();
+  readonly #flows = new Map<number, number>();
+  readonly #sources = new Map<number, number>();
 
-function putFlow(store: TraceStore, descriptor: FlowDescriptor): void {
-  const at = store.flows.findIndex((known) => known.descriptor.id === descriptor.id);
-  if (at < 0) {
-    store.flows.push({
+  constructor(clock: TraceClock) {
+    this.store = { flows: [], sources: [], clock, problems: [], scanOrder: [] };
+  }
+
+  /**
+   * Adds flows and sources, or what is known of them now, and chunks that follow those that are there.
+   * @param passing gives the rows of these chunks once, before more is added.
+   */
+  add(index: Pick<TraceIndex, 'flows' | 'sources' | 'chunks'>, read: ReadBytes, passing?: Passing): void {
+    this.describe(index);
+    for (const chunk of index.chunks) this.#addChunk(chunk, { read, cache: this.#cache, passing });
+  }
+
+  /** Takes descriptions of flows and sources, new ones and those that are there. */
+  describe({ flows, sources }: Pick<TraceIndex, 'flows' | 'sources'>): void {
+    for (const { strings, ...descriptor } of sources) this.#putSource(descriptor, strings);
+    for (const descriptor of flows) this.#putFlow(descriptor);
+  }
+
+  #putSource(descriptor: SourceDescriptor, strings: readonly string[]): void {
+    const { sources } = this.store;
+    const at = this.#sources.get(descriptor.id);
+    if (at !== undefined) {
+      Object.assign(sources[at]!, { descriptor, strings });
+      return;
+    }
+    this.#sources.set(descriptor.id, sources.length);
+    sources.push({ descriptor, machine: new ChunkList(), strings });
+  }
+
+  #putFlow(descriptor: FlowDescriptor): void {
+    const { flows } = this.store;
+    const at = this.#flows.get(descriptor.id);
+    if (at !== undefined) {
+      flows[at]!.descriptor = descriptor;
+      return;
+    }
+    this.#flows.set(descriptor.id, flows.length);
+    flows.push({
       descriptor,
       segments: new ChunkList<SegmentTable>(),
       sacks: new ChunkList<SackTable>(),
       windows: new ChunkList<WindowTable>(),
       events: new ChunkList<EventTable>(),
     });
-  } else store.flows[at]!.descriptor = descriptor;
-}
-
-function addChunk(store: TraceStore, chunk: ChunkIndex, read: ReadBytes, cache: TableCache): void {
-  if (chunk.kind === CHUNK_MACHINE) {
-    const source = indexById(store.sources, chunk.id);
-    const list = store.sources[source]!.machine;
-    list.push(headOf(CHUNK_MACHINE, chunk, read, cache));
-    store.scanOrder.push({ kind: 'machine', source, chunk: list.chunks.length - 1 });
-    return;
   }
-  const flow = indexById(store.flows, chunk.id);
-  const { segments, sacks, windows, events } = store.flows[flow]!;
-  const push = (kind: 'segments' | 'sacks' | 'windows' | 'events', chunks: number): void => {
-    store.scanOrder.push({ kind, flow, chunk: chunks - 1 });
-  };
-  if (chunk.kind === CHUNK_SEGMENTS) {
-    segments.push(headOf(CHUNK_SEGMENTS, chunk, read, cache));
-    push('segments', segments.chunks.length);
-  } else if (chunk.kind === CHUNK_SACKS) {
-    sacks.push({ ...headOf(CHUNK_SACKS, chunk, read, cache), bounds: boundsOf(chunk, Object.keys(SACK_SCHEMA)) });
-    push('sacks', sacks.chunks.length);
-  } else if (chunk.kind === CHUNK_WINDOWS) {
-    windows.push({ ...headOf(CHUNK_WINDOWS, chunk, read, cache), bounds: boundsOf(chunk, Object.keys(WINDOW_SCHEMA)) });
-    push('windows', windows.chunks.length);
-  } else {
-    events.push(headOf(CHUNK_EVENTS, chunk, read, cache));
-    push('events', events.chunks.length);
+
+  #addChunk(chunk: ChunkIndex, access: Access): void {
+    const { scanOrder, flows, sources } = this.store;
+    if (chunk.kind === CHUNK_MACHINE) {
+      const source = this.#sources.get(chunk.id)!;
+      const list = sources[source]!.machine;
+      list.push(headOf(CHUNK_MACHINE, chunk, access));
+      scanOrder.push({ kind: 'machine', source, chunk: list.chunks.length - 1 });
+      return;
+    }
+    const flow = this.#flows.get(chunk.id)!;
+    const { segments, sacks, windows, events } = flows[flow]!;
+    const push = (kind: 'segments' | 'sacks' | 'windows' | 'events', chunks: number): void => {
+      scanOrder.push({ kind, flow, chunk: chunks - 1 });
+    };
+    if (chunk.kind === CHUNK_SEGMENTS) {
+      segments.push(headOf(CHUNK_SEGMENTS, chunk, access));
+      push('segments', segments.chunks.length);
+    } else if (chunk.kind === CHUNK_SACKS) {
+      sacks.push({ ...headOf(CHUNK_SACKS, chunk, access), bounds: boundsOf(chunk, Object.keys(SACK_SCHEMA)) });
+      push('sacks', sacks.chunks.length);
+    } else if (chunk.kind === CHUNK_WINDOWS) {
+      const bounds = boundsOf(chunk, Object.keys(WINDOW_SCHEMA));
+      windows.push({ ...headOf(CHUNK_WINDOWS, chunk, access), bounds });
+      push('windows', windows.chunks.length);
+    } else {
+      events.push(headOf(CHUNK_EVENTS, chunk, access));
+      push('events', events.chunks.length);
+    }
   }
 }
 
-function indexById(list: readonly (FlowStore | SourceStore)[], id: number): number {
-  return list.findIndex(({ descriptor }) => descriptor.id === id);
-}
-
-function headOf<K extends Parameters<typeof readChunk>[0]>(
+function headOf<K extends TableKind>(
   kind: K,
   chunk: ChunkIndex,
-  read: ReadBytes,
-  cache: TableCache,
+  { read, cache, passing }: Access,
 ): ChunkHead<NonNullable<ReturnType<typeof readChunk<K>>>> {
   type Table = NonNullable<ReturnType<typeof readChunk<K>>>;
-  const decode = (bytes: Uint8Array): Table => {
-    const table = readChunk(kind, chunk, bytes);
+  const decode = (bytes: Uint8Array, isVerified: boolean): Table => {
+    const table = readChunk(kind, chunk, bytes, isVerified);
     if (table === undefined) throw new Error(`${chunk.rows} rows at byte ${chunk.offset} are damaged and left out`);
+    return table;
+  };
+  const keep = (table: Table): Table => {
     cache.put(chunk, table);
     return table;
   };
@@ -163,8 +168,12 @@ function headOf<K extends Parameters<typeof readChunk>[0]>(
       const kept = cache.get(chunk);
       if (kept !== undefined) return kept as Table;
       const bytes = read(chunk.offset, chunk.bytes);
-      return bytes instanceof Promise ? bytes.then(decode) : decode(bytes);
+      return bytes instanceof Promise ? bytes.then((late) => keep(decode(late, false))) : keep(decode(bytes, false));
     },
+    scan:
+      passing === undefined
+        ? undefined
+        : async () => decode(await passing.read(chunk.offset, chunk.bytes), passing.isVerified(chunk.offset)),
   };
 }
 

@@ -32,6 +32,8 @@ export interface ChunkHead<T> {
   readonly bounds: Bounds | undefined;
   /** The rows. Fails with an Error whose message is a sentence for people. */
   load(): T | Promise<T>;
+  /** As `load`, for one look at the rows of the chunk that was found last: they are good until more is read. */
+  scan?: (() => Promise<T>) | undefined;
 }
 
 export interface Chunk<T> extends ChunkHead<T> {
@@ -52,6 +54,7 @@ export class ChunkList<T extends { readonly rows: number }> {
       firstNumber: head.firstNumber,
       bounds: head.bounds,
       load: () => head.load(),
+      scan: head.scan,
       firstRow: this.rows,
     });
     this.rows += head.rows;
@@ -140,6 +143,20 @@ export interface TraceStore {
   readonly problems: string[];
   /** Every chunk, in the order in which reading them is cheap; `flow` and `source` are indices. */
   readonly scanOrder: ScanItem[];
+  /** As long as not all chunks are known. */
+  growth?: StoreGrowth | undefined;
+}
+
+/** A file of which the chunks are found while their rows are read. */
+export interface StoreGrowth {
+  /** How much of the file was looked through, 0..1. */
+  readonly share: number;
+  /** Start and end of what is expected, in microseconds. */
+  readonly range: readonly [number, number];
+  /** Looks for more chunks. @returns when the store has some, or has all: then its `growth` is undefined. */
+  more(): Promise<void>;
+  /** Nothing of it is wanted any more. */
+  stop(): void;
 }
 
 /** Rows of a chunk that is cut from a table in memory. */
@@ -215,8 +232,7 @@ function sackChunks(table: SackTable): ChunkList<SackTable> {
 
 /** Start and end of everything that is in a store, in microseconds; both 0 when it is empty. */
 export function timeRange(store: TraceStore): readonly [number, number] {
-  let first = Number.POSITIVE_INFINITY;
-  let last = Number.NEGATIVE_INFINITY;
+  let [first, last] = store.growth?.range ?? [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   const lists = [
     ...store.flows.flatMap(({ segments, windows, events }) => [segments, windows, events]),
     ...store.sources.map(({ machine }) => machine),

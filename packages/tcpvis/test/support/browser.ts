@@ -40,7 +40,7 @@ export async function state(page: Page, wanted: 'ready' | 'failed' | 'empty'): P
   await page.waitForFunction(
     (name) => {
       const { dataset } = document.documentElement;
-      return dataset['state'] === name && (name !== 'ready' || Number(dataset['drawn']) >= 2);
+      return dataset['state'] === name && (name !== 'ready' || dataset['whole'] === 'yes');
     },
     wanted,
     { timeout: 60_000 },
