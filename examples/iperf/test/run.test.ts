@@ -63,7 +63,12 @@ interface Document {
   readonly qanat: {
     readonly interrupted: boolean;
     readonly verify: { readonly bytes: number; readonly wrong_bytes: number } | null;
-    readonly domains: readonly { readonly name: string; readonly loops: number; readonly sleeps: number }[];
+    readonly domains: readonly {
+      readonly name: string;
+      readonly loops: number;
+      readonly sleeps: number;
+      readonly offload?: { readonly queues: readonly { readonly sent: number; readonly received: number }[] };
+    }[];
     readonly bridge: readonly {
       readonly port: string;
       readonly queue_drops: number;
@@ -197,6 +202,27 @@ describe('a run on virtual time', () => {
     expect(other.log.equals(first.log)).toBe(false);
     expect(other.pcap.equals(first.pcap)).toBe(false);
     expect(readdirSync(directory).length).toBe(6);
+  });
+
+  it.each([2, 4])('over %d queues: verified, all in use, and the same for the same seed', async (queues) => {
+    const trace = async (name: string) => {
+      const pcap = join(directory, `${name}.pcapng`);
+      const link = '--rate 200M --loss 0.2';
+      const { qanat, end } = await iperfJson(
+        `--machine virtual -n 2M -P 12 --bidir --queues ${queues} --verify ${link} --pcap ${pcap}`,
+      );
+      expect(qanat.verify).toEqual({ bytes: 2 * 2 * 1024 * 1024, wrong_bytes: 0 });
+      expect(end.sum_sent.bytes).toBe(2 * 1024 * 1024);
+      const offloads = qanat.domains.flatMap(({ offload }) => (offload === undefined ? [] : [offload]));
+      for (const offload of offloads) {
+        expect(offload.queues).toHaveLength(queues);
+        for (const { sent, received } of offload.queues) expect(Math.min(sent, received)).toBeGreaterThan(0);
+      }
+      expect(offloads).toHaveLength(2);
+      return readFileSync(pcap);
+    };
+    const first = await trace('first');
+    expect((await trace('second')).equals(first)).toBe(true);
   });
 
   it('streams everything into one file, whole, the same for the same seed', async () => {
