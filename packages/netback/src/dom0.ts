@@ -1,5 +1,6 @@
 import type { Kernel } from '@qanat/os';
 import { type ToolstackLink, Xenstored } from '@qanat/xen';
+import type { NetbackConfig } from './config.ts';
 import { Dom0Service } from './dom0-service.ts';
 import { Netback } from './netback.ts';
 
@@ -7,6 +8,8 @@ import { Netback } from './netback.ts';
 export interface Dom0Args {
   /** Where the toolstack reaches xenstored. */
   readonly toolstack?: ToolstackLink;
+  /** What the machine's builder gave: tunables of the backends. */
+  readonly args?: Partial<NetbackConfig> | undefined;
 }
 
 /**
@@ -15,13 +18,14 @@ export interface Dom0Args {
  * @throws Error when it does not run in domain 0.
  */
 export function main(kernel: Kernel): void {
-  const { toolstack } = (kernel.args ?? {}) as Dom0Args;
+  const { toolstack, args } = (kernel.args ?? {}) as Dom0Args;
   const xenstored = Xenstored.start(kernel, toolstack);
   kernel.loop.addAudit('xenstored', () => {
     const { unreadBytes } = xenstored;
     return unreadBytes > 0 ? `${unreadBytes} bytes of requests were not read` : undefined;
   });
   const netback = new Netback(kernel, {
+    ...args,
     onError: (message) => {
       kernel.console.write(`netback: ${message}\n`);
       service.report(message);

@@ -1,6 +1,6 @@
 export { Bridge, type BridgeCounters, type BridgeTap } from './bridge.ts';
 export { Capture } from './capture.ts';
-export { DEFAULT_NETBACK_CONFIG, type NetbackConfig } from './config.ts';
+export { DEFAULT_NETBACK_CONFIG, MAX_QUEUES, type NetbackConfig } from './config.ts';
 export type { Dom0Args } from './dom0.ts';
 export type { Dom0Message, Dom0Request } from './dom0-service.ts';
 export { Frame } from './frame.ts';

@@ -52,6 +52,8 @@ export class NetfrontDevice implements Netif, QueueHost {
   readonly #queues: DeviceQueue[];
   readonly #first: DeviceQueue;
   #count = 1;
+  /** The transmit ring, where there is one only: the short way. */
+  #onlyTx: TxQueue | undefined;
   #isConnected = false;
   readonly stackReady = (): void => this.up.transmitReady();
 
@@ -116,7 +118,8 @@ export class NetfrontDevice implements Netif, QueueHost {
     if (!(frameBytes <= this.#maxFrameBytes)) {
       throw new RangeError(`a frame of ${frameBytes} bytes on ${this.name}, which takes ${this.#maxFrameBytes}`);
     }
-    return this.#queueOf(flow).allocate(frameBytes);
+    const packet = this.#onlyTx === undefined ? null : this.#onlyTx.alloc(frameBytes);
+    return packet ?? this.#queueOf(flow).allocate(frameBytes);
   }
 
   #queueOf(flow: number): DeviceQueue {
@@ -132,9 +135,9 @@ export class NetfrontDevice implements Netif, QueueHost {
   }
 
   transmit(packet: Packet): void {
-    const queue = this.#queues[packet.queue]!;
-    if (this.#isConnected && this.#lower(packet)) queue.transmit(packet);
-    else queue.drop(packet);
+    if (!this.#isConnected || !this.#lower(packet)) this.#queues[packet.queue]!.drop(packet);
+    else if (this.#onlyTx === undefined || packet.queue > 0) this.#queues[packet.queue]!.transmit(packet);
+    else if (!this.#onlyTx.transmit(packet)) this.#first.counters.tx.dropped++;
   }
 
   /** A backend may take less than the one before, for which a packet was made. @returns false when it cannot be sent. */
@@ -166,6 +169,7 @@ export class NetfrontDevice implements Netif, QueueHost {
     this.wasConnected = true;
     this.#isConnected = true;
     this.#count = pairs.length;
+    this.#onlyTx = pairs.length === 1 ? pairs[0]!.tx : undefined;
     for (const [i, queue] of this.#queues.entries()) {
       const pair = pairs[i];
       if (pair === undefined) queue.wakeAll();
@@ -178,6 +182,7 @@ export class NetfrontDevice implements Netif, QueueHost {
     for (const queue of this.#queues) queue.disconnect();
     this.#isConnected = false;
     this.#count = 1;
+    this.#onlyTx = undefined;
   }
 
   defer(task: () => void): void {

@@ -1,5 +1,6 @@
 import { Memory } from '@qanat/bytes';
 import { RealClock, VirtualClock } from '@qanat/clock';
+import { DEFAULT_NETBACK_CONFIG, MAX_QUEUES } from '@qanat/netback';
 import { CooperativeScheduler, type Image, ThreadLauncher, VirtualScheduler } from '@qanat/os';
 import { Hypervisor, type Launcher } from '@qanat/xen';
 import { MachineError } from './machine-error.ts';
@@ -20,6 +21,8 @@ export interface MachineOptions {
   readonly memoryMiB?: number;
   /** Memory of Dom0 in MiB. Default 64. */
   readonly dom0MemoryMiB?: number;
+  /** Most queues that Dom0 offers a network frontend, which asks for some by `netfront: { queues }`; 1..64. Default 8. */
+  readonly maxQueues?: number;
   /** Repeats all chance: MACs, initial sequence numbers, ... Default on virtual time: 1; else unpredictable. */
   readonly seed?: number;
   /** Checks at every sleep of a domain that nothing was forgotten; a domain that sleeps with work left throws. */
@@ -35,7 +38,18 @@ export interface MachineOptions {
 }
 
 const CPUS: readonly Cpus[] = ['threads', 'cooperative', 'virtual'];
-const OPTIONS = ['cpus', 'memoryMiB', 'dom0MemoryMiB', 'seed', 'audit', 'spinUs', 'passNs', 'hypercallNs', 'turns'];
+const OPTIONS = [
+  'cpus',
+  'memoryMiB',
+  'dom0MemoryMiB',
+  'maxQueues',
+  'seed',
+  'audit',
+  'spinUs',
+  'passNs',
+  'hypercallNs',
+  'turns',
+];
 const DEFAULT_MEMORY_MIB = 512;
 const MIN_MEMORY_MIB = 16;
 const MAX_MEMORY_MIB = 2047;
@@ -46,6 +60,7 @@ export interface ResolvedMachineOptions {
   readonly cpus: Cpus;
   readonly memoryMiB: number;
   readonly dom0MemoryMiB: number;
+  readonly maxQueues: number;
   readonly seed: number | undefined;
   readonly audit: boolean;
   readonly spinUs: number | undefined;
@@ -67,18 +82,19 @@ export function resolveMachineOptions(options: MachineOptions): ResolvedMachineO
     passNs = 0,
     hypercallNs = 0,
   } = options;
-  const { turns = 'domid' } = options;
+  const { turns = 'domid', maxQueues = DEFAULT_NETBACK_CONFIG.maxQueues } = options;
   const { dom0MemoryMiB = DEFAULT_DOM0_MEMORY_MIB, seed = cpus === 'virtual' ? 1 : undefined } = options;
   if (!CPUS.includes(cpus)) invalid(`cpus "${cpus}": use one of ${CPUS.join(', ')}`);
   checkInteger('memoryMiB', memoryMiB, MIN_MEMORY_MIB, MAX_MEMORY_MIB);
   checkInteger('dom0MemoryMiB', dom0MemoryMiB, 1, memoryMiB);
+  checkInteger('maxQueues', maxQueues, 1, MAX_QUEUES);
   if (seed !== undefined) checkInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER);
   if (spinUs !== undefined && !(spinUs >= 0 && spinUs <= 1e6)) invalid(`spinUs ${spinUs}: use 0 to 1000000`);
   for (const [name, value] of Object.entries({ passNs, hypercallNs })) {
     if (!(value >= 0 && value <= 1e9)) invalid(`${name} ${value}: use 0 to 1000000000`);
   }
   if (turns !== 'domid' && turns !== 'random') invalid(`turns "${turns}": use domid or random`);
-  return { cpus, memoryMiB, dom0MemoryMiB, seed, audit, spinUs, passNs, hypercallNs, turns };
+  return { cpus, memoryMiB, dom0MemoryMiB, maxQueues, seed, audit, spinUs, passNs, hypercallNs, turns };
 }
 
 /**

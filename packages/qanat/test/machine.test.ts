@@ -354,6 +354,8 @@ describe('what goes wrong', () => {
       [{ memoryMiB: 64, dom0MemoryMiB: 65 }, /dom0MemoryMiB 65: use a whole number of 1 to 64/],
       [{ seed: -1 }, /seed -1/],
       [{ spinUs: -1 }, /spinUs -1/],
+      [{ maxQueues: 0 }, /maxQueues 0: use a whole number of 1 to 64/],
+      [{ maxQueues: 2.5 }, /maxQueues 2.5: use/],
       [{ hypercallNs: -1 }, /hypercallNs -1: use 0 to 1000000000/],
       [{ turns: 'backwards' as 'domid' }, /turns "backwards": use domid or random/],
     ];
