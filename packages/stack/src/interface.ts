@@ -66,6 +66,8 @@ export class Interface implements NetifUp, ArpPort {
   readonly #macLo: number;
   /** Whether the frame in hand came to our MAC alone: only such packets are answered with ICMP errors. */
   toUs = false;
+  /** The last host whose packet for us alone had passed the checks of addresses, 0 before. */
+  lastSrc = 0;
   #batch = false;
   /** Something was queued in the device since the last flush. */
   #dirty = false;

@@ -59,13 +59,16 @@ export class IpInput {
     }
     const src = getSrc(memory, addr);
     const dst = getDst(memory, addr);
-    if (checkAddresses(src, dst, network.address, network.broadcast) !== HEADER_OK) {
-      stats.ipAddressErrors++;
-      return;
-    }
-    if (dst !== network.address && dst !== ADDRESS_BROADCAST && dst !== network.broadcast && !isMulticast(dst)) {
-      stats.ipNotForUs++;
-      return;
+    if (src !== via.lastSrc || src === 0 || dst !== network.address) {
+      if (checkAddresses(src, dst, network.address, network.broadcast) !== HEADER_OK) {
+        stats.ipAddressErrors++;
+        return;
+      }
+      if (dst === network.address) via.lastSrc = src;
+      else if (dst !== ADDRESS_BROADCAST && dst !== network.broadcast && !isMulticast(dst)) {
+        stats.ipNotForUs++;
+        return;
+      }
     }
     const total = getTotalLength(memory, addr);
     if (total < packet.len) packet.trim(total);

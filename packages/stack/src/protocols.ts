@@ -50,7 +50,8 @@ export class Protocols implements IpHandlers, IcmpPort, UdpPort {
 
   tcp(via: Interface, packet: Packet, headerBytes: number, src: number, dst: number): void {
     // TCP talks to single hosts only (RFC 9293 MUST-57, MUST-63).
-    if (!isUnicast(dst, via.network.broadcast)) {
+    const { network } = via;
+    if (dst !== network.address && !isUnicast(dst, network.broadcast)) {
       via.stats.ipAddressErrors++;
       return;
     }

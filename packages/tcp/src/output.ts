@@ -43,6 +43,10 @@ import { ACK, FIN, PSH } from './wire.ts';
 /** Segments one connection may send before others get their turn. */
 const BURST_SEGMENTS = 128;
 
+/** States in which data or a FIN may go out, as bits: asked with every segment, so a table. */
+const SENDING_STATES =
+  (1 << ESTABLISHED) | (1 << CLOSE_WAIT) | (1 << FIN_WAIT_1) | (1 << CLOSING) | (1 << LAST_ACK);
+
 /** Sends whatever may be sent now: retransmissions, new data, FIN, and an acknowledgment if one is due. */
 export function output(c: Connection): void {
   const state = c.state;
@@ -70,14 +74,21 @@ function sendData(c: Connection): void {
   if (c.txBlocked || c.state === SYN_RECEIVED) return;
   if (rtx.packetsOut > packetsBefore) {
     if (stop === STOP_BUDGET) c.tcp.touch(c);
-    if (packetsBefore === 0 || c.rtoAtUs === NEVER || c.rtoMode === TIMER_LOSS_PROBE) rearmRto(c);
-    scheduleLossProbe(c, false);
+    startTimer(c, packetsBefore);
   } else if (rtx.packetsOut === 0) {
     if (stop !== STOP_PACED && c.rtoAtUs === NEVER && (seqDiff(c.snd.end, c.sndNxt) > 0 || (c.finQueued && !c.finSent)))
       startPersist(c);
   } else if (c.rtoAtUs === NEVER) {
     rearmRto(c);
   }
+}
+
+/** New data is in flight: the RTO runs from the first of it, and the loss probe from the last. */
+function startTimer(c: Connection, packetsBefore: number): void {
+  // Where no deadline is set the probe's needs no other to compare with.
+  if (packetsBefore === 0 && c.rtoAtUs === NEVER && scheduleLossProbe(c, true)) return;
+  if (packetsBefore === 0 || c.rtoAtUs === NEVER || c.rtoMode === TIMER_LOSS_PROBE) rearmRto(c);
+  scheduleLossProbe(c, false);
 }
 
 /** New data after what is lost: lost segments that the pace holds back come first. @returns why it stopped (STOP_*). */
@@ -240,7 +251,5 @@ export function retransmitAt(c: Connection, index: number): boolean {
 
 /** Whether a state may still send data or a FIN. */
 export function maySend(state: number): boolean {
-  return (
-    state === ESTABLISHED || state === CLOSE_WAIT || state === FIN_WAIT_1 || state === CLOSING || state === LAST_ACK
-  );
+  return ((SENDING_STATES >>> state) & 1) === 1;
 }

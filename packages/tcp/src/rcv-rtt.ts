@@ -10,15 +10,19 @@ const MOST_MS = 600_000;
  * a full segment echoes, else by the time in which a window of data comes.
  */
 export function measureAsReceiver(c: Connection, segment: Segment): void {
+  const { options } = segment;
+  if (!c.timestampsOk || !options.hasTimestamps) measureByWindow(c);
+  else if (options.tsEcr !== c.rcvRttEcr && segment.bytes >= c.rcvMss) measureByEcho(c, options.tsEcr);
+}
+
+function measureByEcho(c: Connection, tsEcr: number): void {
+  c.rcvRttEcr = tsEcr;
+  const ms = (c.tcp.nowMs + c.tsOffset - tsEcr) | 0;
+  if (ms >= 0 && ms < MOST_MS) smooth(c, Math.max(ms, 1) * 1000);
+}
+
+function measureByWindow(c: Connection): void {
   const { nowUs } = c.tcp;
-  if (c.timestampsOk && segment.options.hasTimestamps) {
-    const { tsEcr } = segment.options;
-    if (tsEcr === c.rcvRttEcr || segment.bytes < c.rcvMss) return;
-    c.rcvRttEcr = tsEcr;
-    const ms = (c.tcp.nowMs + c.tsOffset - tsEcr) | 0;
-    if (ms >= 0 && ms < MOST_MS) smooth(c, Math.max(ms, 1) * 1000);
-    return;
-  }
   if (c.rcvRttSinceUs !== 0) {
     if (!seqGeq(c.rcvNxt, c.rcvRttSeq)) return;
     const us = Math.max(nowUs - c.rcvRttSinceUs, 1);

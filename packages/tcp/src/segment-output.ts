@@ -123,10 +123,11 @@ export function sendSegment(
   return true;
 }
 
-/** An acknowledgment went out: nothing of that kind is due any more. */
+/** An acknowledgment went out, and the window with it: nothing of that kind is due any more. */
 export function acknowledged(c: Connection): void {
   c.lastAckSent = c.rcvNxt;
   c.ackNow = false;
+  c.hasRead = false;
   c.delayedAckAtUs = NEVER;
 }
 
