@@ -38,7 +38,7 @@ export class ConnectionTable {
   readonly #tcp: TcpContext;
   readonly #mostAwake: number;
   readonly #sleepAfterUs: number;
-  readonly #demux = new Demux();
+  readonly #demux: Demux;
   readonly #state = new DormantState();
   #awakeCount = 0;
   // By slot:
@@ -60,8 +60,10 @@ export class ConnectionTable {
   #left = 0;
   #laterSleepers = false;
 
-  constructor(tcp: TcpContext, options: SleepOptions = {}) {
+  /** @param key secret words for the demultiplexer. */
+  constructor(tcp: TcpContext, key: readonly [number, number], options: SleepOptions = {}) {
     this.#tcp = tcp;
+    this.#demux = new Demux(...key);
     this.#mostAwake = options.mostAwake ?? MOST_AWAKE;
     this.#sleepAfterUs = options.sleepAfterUs ?? SLEEP_AFTER_US;
   }

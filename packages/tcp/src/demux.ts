@@ -3,7 +3,7 @@ const FIRST_BUCKETS = 8;
 
 /**
  * Numbers the connections of a host and finds them by their four addresses and ports: a hash with chains, and the last
- * hit first. It holds no objects, only words in typed arrays. It grows by linear hashing (Litwin 1980): with each
+ * hit first. The hash has a secret key, so that no peer can choose ports that all lead to one chain. It holds no objects, only words in typed arrays. It grows by linear hashing (Litwin 1980): with each
  * connection that is added at most one chain is split, so there is no pause, however many there are.
  */
 export class Demux {
@@ -25,6 +25,14 @@ export class Demux {
   #free = 0;
   #size = 0;
   #last = -1;
+  readonly #key0: number;
+  readonly #key1: number;
+
+  /** @param key0 @param key1 random numbers that the peers do not know, 32 bits each. */
+  constructor(key0: number, key1: number) {
+    this.#key0 = key0 | 0;
+    this.#key1 = key1 | 0;
+  }
 
   get size(): number {
     return this.#size;
@@ -65,7 +73,7 @@ export class Demux {
     const ports = (localPort << 16) | remotePort;
     const last = this.#last;
     if (last >= 0 && this.#matches(last, local, remote, ports)) return last;
-    let slot = this.#buckets[this.#chainOf(hash(local, remote, ports))]! - 1;
+    let slot = this.#buckets[this.#chainOf(demuxHash(local, remote, ports, this.#key0, this.#key1))]! - 1;
     while (slot >= 0) {
       if (this.#matches(slot, local, remote, ports)) {
         this.#last = slot;
@@ -90,7 +98,7 @@ export class Demux {
     this.#remote[slot] = remote;
     this.#ports[slot] = ports;
     this.#used[slot] = 1;
-    this.#link(slot, this.#chainOf(hash(local, remote, ports)));
+    this.#link(slot, this.#chainOf(demuxHash(local, remote, ports, this.#key0, this.#key1)));
     if (++this.#size > this.#chains) this.#splitChain();
     return slot;
   }
@@ -118,7 +126,7 @@ export class Demux {
   }
 
   #hashOf(slot: number): number {
-    return hash(this.#local[slot]!, this.#remote[slot]!, this.#ports[slot]!);
+    return demuxHash(this.#local[slot]!, this.#remote[slot]!, this.#ports[slot]!, this.#key0, this.#key1);
   }
 
   #chainOf(hashed: number): number {
@@ -168,9 +176,13 @@ export function grown(from: Int32Array): Int32Array<ArrayBuffer> {
   return to;
 }
 
-function hash(local: number, remote: number, ports: number): number {
-  let h = Math.imul(remote ^ Math.imul(local, 0x27d4eb2d), 0x165667b1) ^ ports;
-  h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
+/**
+ * What a peer chooses, its address and the ports, meets a key before it meets anything else that he knows: `key0` by an
+ * exclusive or, `key1` by a product.
+ */
+export function demuxHash(local: number, remote: number, ports: number, key0: number, key1: number): number {
+  let h = Math.imul(remote ^ key0, 0x165667b1) ^ Math.imul(local, 0x27d4eb2d);
+  h = Math.imul(h ^ (h >>> 15) ^ ports, key1 | 1);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);
 }

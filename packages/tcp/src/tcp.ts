@@ -120,7 +120,7 @@ export class Tcp implements PassiveContext {
       new IsnGenerator(options.random.u32(), options.random.u32()),
       () => options.fastOpenKey ?? randomKey(options.random),
     );
-    this.#connections = new ConnectionTable(this, options.sleep);
+    this.#connections = new ConnectionTable(this, demuxKey(this.#isn), options.sleep);
     this.#portOffset = options.random.u32() & 0xffff;
     this.#readTime();
   }
@@ -526,6 +526,11 @@ function observeTold(c: Connection, events: number): void {
 function needsLittle(c: Connection): boolean {
   const told = c.events === 0 && !c.ackNow && !c.touched;
   return told && c.observer === undefined && c.accurateEcn === undefined && c.rcv.readable === 0;
+}
+
+/** Words of the stack's secret, like its initial sequence numbers. */
+function demuxKey(isn: IsnGenerator): [number, number] {
+  return [isn.hash(0, 0, 1), isn.hash(0, 0, 2)];
 }
 
 function randomKey(random: Random): FastOpenKey {
