@@ -86,17 +86,25 @@ export class Flow {
     return typeof at === 'number' ? this.#tcp.wake(at) : at;
   }
 
+  /** The connection to be looked at: while it sleeps a copy. */
+  get #seen(): Connection {
+    const at = this.#at;
+    return typeof at === 'number' ? this.#tcp.snapshot(at) : at;
+  }
+
   /** @internal The connection fell asleep, or woke. */
   moveTo(at: Connection | number): void {
     this.#at = at;
   }
 
   get local(): Endpoint {
-    return { address: formatAddress(this.#connection.localAddress), port: this.#connection.localPort };
+    const { localAddress, localPort } = this.#seen;
+    return { address: formatAddress(localAddress), port: localPort };
   }
 
   get remote(): Endpoint {
-    return { address: formatAddress(this.#connection.remoteAddress), port: this.#connection.remotePort };
+    const { remoteAddress, remotePort } = this.#seen;
+    return { address: formatAddress(remoteAddress), port: remotePort };
   }
 
   get state(): TcpState {
@@ -105,17 +113,17 @@ export class Flow {
 
   /** A snapshot with the field names of Linux's tcp_info. */
   info(): TcpInfo {
-    return tcpInfo(this.#connection, this.#tcp.readClock());
+    return tcpInfo(this.#seen, this.#tcp.readClock());
   }
 
   /** The two lines that `ss -tin` would print for it. */
   ss(): string {
-    return formatConnection(this.#connection, this.#tcp.readClock());
+    return formatConnection(this.#seen, this.#tcp.readClock());
   }
 
   /** What befell it, with the names of Linux's MIB: RetransSegs, TCPTimeouts, TCPLossProbes, ...; zeros are left out. */
   counters(): TcpCounters {
-    return countersOf(this.#connection);
+    return countersOf(this.#seen);
   }
 
   /**

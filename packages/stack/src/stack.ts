@@ -191,7 +191,7 @@ export class Stack implements ProtocolsHost, TcpNetwork {
   ss(): string {
     const nowUs = this.tcp.readClock();
     const lines = [SS_HEADER];
-    for (const c of this.tcp.connections) {
+    for (const c of this.tcp.snapshots) {
       if (c.state !== SYN_RECEIVED && c.state !== TIME_WAIT) lines.push(formatConnection(c, nowUs));
     }
     return lines.join('\n');

@@ -134,14 +134,25 @@ describe('a flow that sleeps', () => {
     expect(flows.map((flow) => [flow.state, flow.readable, flow.unacknowledged, flow.peekBytes])).toEqual(
       flows.map(() => ['ESTABLISHED', 0, 0, 0]),
     );
+    const table = t.a.ss();
+    expect(table.split('\n').length).toBe(1 + 2 * 200);
+    const told = flows.map((flow) => [flow.local, flow.remote, flow.info(), flow.counters(), flow.ss()]);
     expect(t.a.tcp.awakeCount).toBe(0);
-    flows[7]!.write(new Uint8Array(5));
-    expect(t.a.tcp.awakeCount).toBe(1);
-    t.run(1_001_000);
-    expect(t.b.tcp.awakeCount).toBe(1);
+    // Nor is anything else to be seen when it is awake.
+    for (const _ of t.a.tcp.connections);
+    expect(t.a.tcp.awakeCount).toBe(200);
+    expect(t.a.ss()).toBe(table);
+    expect(flows.map((flow) => [flow.local, flow.remote, flow.info(), flow.counters(), flow.ss()])).toEqual(told);
+    t.run(1.5e6);
+    flows[3]!.write(new Uint8Array(1));
     t.run(2e6);
     expect([t.a.tcp.awakeCount, t.b.tcp.awakeCount]).toEqual([0, 0]);
-    expect(t.a.ss().split('\n').length).toBeGreaterThan(200);
+    flows[7]!.write(new Uint8Array(5));
+    expect(t.a.tcp.awakeCount).toBe(1);
+    t.run(2_001_000);
+    expect(t.b.tcp.awakeCount).toBe(1);
+    t.run(3e6);
+    expect([t.a.tcp.awakeCount, t.b.tcp.awakeCount]).toEqual([0, 0]);
   });
 
   it('stays awake while it is looked into, has unread data, or waits for room', () => {

@@ -170,6 +170,19 @@ export class ConnectionTable {
     }
   }
 
+  /** @returns the connection in a slot as it is: one that sleeps, or waits in TIME-WAIT, goes on, and this is a copy. */
+  snapshot(slot: number): Connection {
+    const awake = this.#awake[slot];
+    if (awake !== undefined) return awake;
+    if (!this.#demux.isUsed(slot)) throw new Error(`no connection in slot ${slot}`);
+    return this.#make(slot);
+  }
+
+  /** Every connection, to be looked at and left alone: those that are no objects are copies, and sleep on. */
+  *snapshots(): Generator<Connection> {
+    for (let slot = 0; slot < this.#demux.end; slot++) if (this.#demux.isUsed(slot)) yield this.snapshot(slot);
+  }
+
   /** Those that are objects now. */
   *objects(): Generator<Connection> {
     for (let slot = 0; slot < this.#demux.end; slot++) {

@@ -449,9 +449,8 @@ export class Connection implements WindowState, TimerState, ModelState {
   }
 
   get stateName(): TcpState {
-    // Who holds on to it after the end: TIME-WAIT goes on without the object.
-    if (this.state === TIME_WAIT && !this.tcp.stillWaits(this)) this.state = CLOSED;
-    return stateName(this.state);
+    // For who holds on to it after the end: TIME-WAIT goes on without the object.
+    return stateName(this.state === TIME_WAIT && !this.tcp.stillWaits(this) ? CLOSED : this.state);
   }
 
   /** RCV.WND: what the peer may still send, in bytes. */

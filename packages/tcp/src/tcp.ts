@@ -147,7 +147,7 @@ export class Tcp implements PassiveContext {
     this.nowMs = Math.floor(nowUs / 1000) | 0;
   }
 
-  /** Every connection. Those that are stored away wake up; of those in TIME-WAIT it shows copies. */
+  /** Every connection, to be acted on. Those that are stored away wake up; of those in TIME-WAIT it shows copies. */
   get connections(): Iterable<Connection> {
     return this.#connections;
   }
@@ -155,6 +155,11 @@ export class Tcp implements PassiveContext {
   /** Those that are objects now: idle ones and those in TIME-WAIT may be stored away. */
   get awakeConnections(): Iterable<Connection> {
     return this.#connections.objects();
+  }
+
+  /** Every connection, to be looked at only: of those that are stored away it shows copies. */
+  get snapshots(): Iterable<Connection> {
+    return this.#connections.snapshots();
   }
 
   get connectionCount(): number {
@@ -168,6 +173,11 @@ export class Tcp implements PassiveContext {
   /** @returns the connection that sleeps in a slot (`ConnectionUser.onSleep`), awake. */
   wake(slot: number): Connection {
     return this.#connections.wake(slot);
+  }
+
+  /** @returns the connection that sleeps in a slot, as a copy to be looked at only: it sleeps on. */
+  snapshot(slot: number): Connection {
+    return this.#connections.snapshot(slot);
   }
 
   // --- From below ----------------------------------------------------------------------------------------------
