@@ -7,7 +7,7 @@ type Fields = Record<string, unknown>;
 
 /** What says who a connection is, and what is empty while it sleeps. */
 const APART =
-  /^(tcp|config|path|local.*|remote.*|headerSum|slot|generation|user|parent|observer|state|snd|rcv|rtx|rtt|rack|cc|model|timer|eors|counters|mtuProbe|touched|cookie)$/;
+  /^(tcp|config|path|local.*|remote.*|headerSum|flowHash|slot|generation|user|parent|observer|state|snd|rcv|rtx|rtt|rack|cc|model|timer|eors|counters|mtuProbe|touched|cookie)$/;
 /** In the retransmission queue: empty, apart from its counters. */
 const EMPTY =
   /^(head|tail|seq|len|flags|sentUs|order|deliveredUs|firstSentUs|delivered|lostBefore|flight|lossListener)$/;
