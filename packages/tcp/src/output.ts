@@ -44,8 +44,7 @@ import { ACK, FIN, PSH } from './wire.ts';
 const BURST_SEGMENTS = 128;
 
 /** States in which data or a FIN may go out, as bits: asked with every segment, so a table. */
-const SENDING_STATES =
-  (1 << ESTABLISHED) | (1 << CLOSE_WAIT) | (1 << FIN_WAIT_1) | (1 << CLOSING) | (1 << LAST_ACK);
+const SENDING_STATES = (1 << ESTABLISHED) | (1 << CLOSE_WAIT) | (1 << FIN_WAIT_1) | (1 << CLOSING) | (1 << LAST_ACK);
 
 /** Sends whatever may be sent now: retransmissions, new data, FIN, and an acknowledgment if one is due. */
 export function output(c: Connection): void {
