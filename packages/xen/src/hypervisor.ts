@@ -166,6 +166,22 @@ export class Hypervisor {
   }
 
   /**
+   * The thread of a domain has ended, and may have been stopped anywhere: nobody is to wait for a lock that it held, or for
+   * a copy that it had begun. To be called as soon as that is known, and of several that have ended before any is destroyed.
+   */
+  threadEnded(domid: number): void {
+    const record = this.state.recordAddr(domid);
+    if (record === 0) return;
+    const { i32 } = this.memory;
+    for (const lock of [MACHINE_EVENT_LOCK, MACHINE_GRANT_LOCK, MACHINE_DOMAIN_LOCK]) {
+      breakLock(i32, (MACHINE_ADDR + lock) >>> 2, domid + 1);
+    }
+    Atomics.store(i32, (record + DOM_COPYING) >>> 2, 0);
+    // What it was about to bury.
+    for (let zombie = 0; zombie < MAX_DOMAINS; zombie++) this.#bury(zombie, HOST_HOLDER);
+  }
+
+  /**
    * Takes a domain apart: closes its ports, drops its maps, revokes its grants, frees its memory (once nobody maps any
    * of it). Its thread must have ended. A domid without a domain is ignored. Raises VIRQ_DOM_EXC.
    */
@@ -175,11 +191,7 @@ export class Hypervisor {
     if (record === 0) return;
     const stateIndex = (record + DOM_STATE) >>> 2;
     if (Atomics.compareExchange(i32, stateIndex, DOMAIN_ALIVE, DOMAIN_DYING) !== DOMAIN_ALIVE) return;
-    // Its thread may have been stopped anywhere.
-    for (const lock of [MACHINE_EVENT_LOCK, MACHINE_GRANT_LOCK]) {
-      breakLock(i32, (MACHINE_ADDR + lock) >>> 2, domid + 1);
-    }
-    Atomics.store(i32, (record + DOM_COPYING) >>> 2, 0);
+    this.threadEnded(domid);
     this.channels.closeAll(domid);
     this.grantOperations(domid).unmapAll();
     this.#awaitCopies(domid);
@@ -188,7 +200,7 @@ export class Hypervisor {
     acquireLock(i32, grantLock, HOST_HOLDER);
     Atomics.store(i32, stateIndex, DOMAIN_ZOMBIE);
     releaseLock(i32, grantLock);
-    this.#bury(domid);
+    this.#bury(domid, HOST_HOLDER);
     this.channels.sendVirq(0, VIRQ_DOM_EXC);
   }
 
@@ -219,7 +231,7 @@ export class Hypervisor {
 
   /** @internal The grant operations that a domain makes. */
   grantOperations(domid: number): GrantOperations {
-    return new GrantOperations(this.state, this.frames, domid, (owner) => this.#bury(owner));
+    return new GrantOperations(this.state, this.frames, domid, (owner) => this.#bury(owner, domid + 1));
   }
 
   #freeDomid(wanted: number | undefined): number {
@@ -259,14 +271,19 @@ export class Hypervisor {
     }
   }
 
-  #bury(domid: number): void {
+  /** Frees what a dead domain has left, once nobody maps any of it. A thread that is stopped in here can be made good for. */
+  #bury(domid: number, holder: number): void {
     const { i32 } = this.memory;
     const record = this.state.recordAddr(domid);
-    if (Atomics.load(i32, (record + DOM_FOREIGN_MAPS) >>> 2) !== 0) return;
-    if (Atomics.compareExchange(i32, (record + DOM_STATE) >>> 2, DOMAIN_ZOMBIE, DOMAIN_DYING) !== DOMAIN_ZOMBIE) return;
-    acquireLock(i32, DOMAIN_LOCK, HOST_HOLDER);
-    this.frames.free(i32[(record + DOM_FIRST) >>> 2]!, i32[(record + DOM_BYTES) >>> 2]! >>> PAGE_SHIFT);
-    Atomics.store(i32, (record + DOM_STATE) >>> 2, DOMAIN_FREE);
+    const stateIndex = (record + DOM_STATE) >>> 2;
+    const isDue = (): boolean =>
+      Atomics.load(i32, stateIndex) === DOMAIN_ZOMBIE && Atomics.load(i32, (record + DOM_FOREIGN_MAPS) >>> 2) === 0;
+    if (!isDue()) return;
+    acquireLock(i32, DOMAIN_LOCK, holder);
+    if (isDue()) {
+      this.frames.free(i32[(record + DOM_FIRST) >>> 2]!, i32[(record + DOM_BYTES) >>> 2]! >>> PAGE_SHIFT);
+      Atomics.store(i32, stateIndex, DOMAIN_FREE);
+    }
     releaseLock(i32, DOMAIN_LOCK);
   }
 }

@@ -1,7 +1,8 @@
 import { Memory } from '@qanat/bytes';
 import { VirtualClock } from '@qanat/clock';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { GTF_PERMIT_ACCESS, Hypercalls, Hypervisor, VIRQ_DOM_EXC } from '../src/index.ts';
+import { DOM_COPYING, DOMAIN_SHIFT, DOMAIN_TABLE_ADDR } from '../src/machine-layout.ts';
 import { connect, TestDomain, type TestMachine, testMachine } from './machine.ts';
 
 let machine: TestMachine;
@@ -168,5 +169,51 @@ describe('destroyDomain', () => {
     hypervisor.destroyDomain(a.domid);
     expect(b.hypercalls.evtchnAllocUnbound(0)).toBeGreaterThan(0);
     expect(b.hypercalls.grantMap(0, 0, true).status).toBe(-1);
+  });
+});
+
+describe('a thread that was stopped anywhere', () => {
+  const DOMAIN_LOCK = (4096 + 192) >>> 2;
+
+  it('leaves no lock behind, also not that of the domains', () => {
+    const { i32 } = hypervisor.memory;
+    for (const offset of [64, 128, 192]) i32[(4096 + offset) >>> 2] = a.domid + 1;
+    hypervisor.threadEnded(a.domid);
+    for (const offset of [64, 128, 192]) expect(i32[(4096 + offset) >>> 2]).toBe(0);
+    // Those of others stay, and who never was has none.
+    i32[DOMAIN_LOCK] = b.domid + 1;
+    hypervisor.threadEnded(a.domid);
+    hypervisor.threadEnded(999);
+    expect(i32[DOMAIN_LOCK]).toBe(b.domid + 1);
+  });
+
+  it('in a copy keeps nobody from taking another domain apart', () => {
+    const { i32 } = hypervisor.memory;
+    const copying = (DOMAIN_TABLE_ADDR + (b.domid << DOMAIN_SHIFT) + DOM_COPYING) >>> 2;
+    i32[copying] = 1;
+    hypervisor.threadEnded(b.domid);
+    hypervisor.destroyDomain(a.domid);
+    expect(hypervisor.domain(a.domid)).toBeUndefined();
+  });
+
+  it('while it buried a domain is made good for', () => {
+    const { i32 } = hypervisor.memory;
+    grantPage(a, 8, b.domid);
+    const { handle } = b.hypercalls.grantMap(a.domid, 8, false);
+    const before = hypervisor.freeBytes;
+    hypervisor.destroyDomain(a.domid);
+    // As if it was stopped with the lock in its hand: nothing after that happens.
+    const store = vi.spyOn(Atomics, 'store').mockImplementation((words, index, value) => {
+      if (i32[DOMAIN_LOCK] === b.domid + 1) throw new Error('stopped');
+      words[index] = value as never;
+      return value as never;
+    });
+    expect(() => b.hypercalls.grantUnmap(handle)).toThrow('stopped');
+    store.mockRestore();
+    expect(i32[DOMAIN_LOCK]).toBe(b.domid + 1);
+    hypervisor.threadEnded(b.domid);
+    expect(hypervisor.freeBytes).toBe(before + a.record.bytes);
+    expect(hypervisor.domain(a.domid)).toBeUndefined();
+    hypervisor.createDomain({ name: 'next', bytes: 4096 });
   });
 });

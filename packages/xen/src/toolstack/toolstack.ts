@@ -254,6 +254,7 @@ export class Toolstack<Image> {
       args,
       onMessage: (message) => hooks.onMessage?.(message),
       onExit: (exit) => {
+        this.#hypervisor.threadEnded(domid);
         entry.ended(exit);
         this.#tearDown(entry);
       },
