@@ -1,6 +1,6 @@
 /** Numbers and text into bytes, without a string per number: what the writers of all formats stand on. */
 
-import { putDouble, putMillionths, putUint32, putWhole } from './digits.ts';
+import { putDouble, putMillionths, putThousandths, putUint32, putWhole } from './digits.ts';
 
 /** A piece of a file is handed on when it has about this many bytes. */
 const PIECE_BYTES = 0x8_0000;
@@ -75,6 +75,14 @@ export class ByteWriter {
     }
   }
 
+  /** Short text of ASCII characters that is not prepared. */
+  ascii(text: string): void {
+    const { bytes } = this;
+    let at = this.used;
+    for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
+    this.used = at;
+  }
+
   /** Many bytes; makes its own room. */
   raw(from: Uint8Array): void {
     this.reserve(from.length);
@@ -111,6 +119,22 @@ export class ByteWriter {
     }
     const whole = Math.floor(us / 1e6);
     this.used = putMillionths(this.view, putWhole(this.view, this.used, whole), us - whole * 1e6);
+  }
+
+  /** Microseconds as milliseconds, to the nanosecond. At most 28 bytes. */
+  milliseconds(us: number): void {
+    let ns = Math.round(us * 1000);
+    if (ns < 0) {
+      this.bytes[this.used++] = MINUS;
+      ns = -ns;
+    }
+    const whole = Math.floor(ns / 1e6);
+    const fraction = ns - whole * 1e6;
+    const end = putWhole(this.view, this.used, whole);
+    const micros = fraction / 1000;
+    if (fraction === 0) this.used = end;
+    else if (micros === Math.floor(micros)) this.used = putThousandths(this.view, end, micros);
+    else this.used = putMillionths(this.view, end, fraction);
   }
 
   /** A double so that it reads back as itself: integers and nanoseconds by hand. At most 32 bytes. */

@@ -1,14 +1,20 @@
 /** Snapshots of a flow as iproute2's `ss -tin` prints them, each under a line with its time. */
-import { formatSs, SS_HEADER, type SsInfo } from '@qanat/tcp';
+import { SS_HEADER, type SsInfo, type SsSink, writeSs } from '@qanat/tcp';
 import { EVENT_STATE } from '../kinds.ts';
 import { isReceived, REASON_NONE, segmentFlags, segmentReason } from '../segment-info.ts';
 import type { FlowTrace, Trace } from '../trace.ts';
 import { backoff, caState, LIMITED_RWND, limitedBy, reordering } from '../window-info.ts';
-import { ByteWriter } from './byte-writer.ts';
+import { ascii, ByteWriter } from './byte-writer.ts';
 import { flowsToWrite, type WriteOptions } from './format.ts';
 import { ROW_EVENT, ROW_SEGMENT, ROW_WINDOW, RowMerge } from './row-merge.ts';
 import { formatAddress } from './tcp-probe.ts';
 
+/** Most bytes of a snapshot; the name of a congestion control is cut. */
+const MAX_ROW_BYTES = 4096;
+const MAX_NAME = 64;
+const TIME = ascii('# ');
+const HEADER = ascii(`\n${SS_HEADER}\n`);
+const LINE_FEED = 0x0a;
 const ESTABLISHED = 1;
 const FLAG_ACK = 0x10;
 const OPTION_TIMESTAMPS = 1;
@@ -22,6 +28,7 @@ export function* writeSsLines(trace: Trace, options: WriteOptions = {}): Generat
   const { intervalUs = 0 } = options;
   const flows = flowsToWrite(trace, options);
   const out = new ByteWriter();
+  const sink: SsSink = { text: (text) => out.ascii(text), integer: (value) => out.integer(value) };
   const meters = flows.map((flow) => new Meter(flow));
   const nextUs = new Float64Array(flows.length).fill(Number.NEGATIVE_INFINITY);
   const rows = new RowMerge(flows, (1 << ROW_SEGMENT) | (1 << ROW_WINDOW) | (1 << ROW_EVENT));
@@ -36,11 +43,13 @@ export function* writeSsLines(trace: Trace, options: WriteOptions = {}): Generat
       meter.window(row);
       if (timeUs < nextUs[owner]!) continue;
       nextUs[owner] = timeUs + intervalUs;
-      const local = `${formatAddress(flow.localAddress)}:${flow.localPort}`;
-      const remote = `${formatAddress(flow.remoteAddress)}:${flow.remotePort}`;
-      const text = formatSs(meter.info(row), local, remote);
-      out.text(`# ${(timeUs / 1e6).toFixed(6)}\n${SS_HEADER}\n${text}\n`);
       if (out.isFull) yield out.take();
+      out.reserve(MAX_ROW_BYTES);
+      out.copy(TIME);
+      out.seconds(timeUs);
+      out.copy(HEADER);
+      writeSs(sink, meter.info(row), meter.local, meter.remote);
+      out.byte(LINE_FEED);
     }
   }
   if (out.used > 0) yield out.take();
@@ -48,7 +57,12 @@ export function* writeSsLines(trace: Trace, options: WriteOptions = {}): Generat
 
 /** Counts what tcp_info counts, from the rows of a flow. */
 class Meter {
+  /** Address and port of the two ends. */
+  readonly local: string;
+  readonly remote: string;
   readonly #flow: FlowTrace;
+  /** Filled again for each snapshot. */
+  readonly #info: { -readonly [Name in keyof SsInfo]: SsInfo[Name] };
   #state = ESTABLISHED;
   #segsOut = 0;
   #segsIn = 0;
@@ -73,6 +87,11 @@ class Meter {
 
   constructor(flow: FlowTrace) {
     this.#flow = flow;
+    this.local = `${formatAddress(flow.localAddress)}:${flow.localPort}`;
+    this.remote = `${formatAddress(flow.remoteAddress)}:${flow.remotePort}`;
+    // ASCII, as all of a line is.
+    const congestion = flow.congestion.slice(0, MAX_NAME).replaceAll(/[^!-~]/g, '_');
+    this.#info = { ...NOTHING, congestion };
   }
 
   segment(row: number): void {
@@ -122,8 +141,9 @@ class Meter {
     this.#wasRwndLimited = limitedBy(windows.info[row]!) === LIMITED_RWND;
   }
 
+  /** @returns one object for all. */
   info(row: number): SsInfo {
-    const { windows, mss, sndShift, rcvShift, sacks, congestion } = this.#flow;
+    const { windows, mss, sndShift, rcvShift, sacks } = this.#flow;
     const timeUs = windows.timeUs[row]!;
     const info = windows.info[row]!;
     const segment = mss > 0 ? mss : 1;
@@ -132,43 +152,41 @@ class Meter {
     const sinceMs = (us: number) => (Number.isNaN(us) ? 0 : Math.max(0, Math.floor((timeUs - us) / 1000)));
     const wscale = sndShift !== undefined && rcvShift !== undefined && (sndShift > 0 || rcvShift > 0);
     const options = (this.#timestamps ? OPTION_TIMESTAMPS : 0) | (sacks.rows > 0 ? OPTION_SACK : 0);
-    return {
-      ...NOTHING,
-      congestion,
-      sendQ: unacked,
-      tcpi_state: this.#state,
-      tcpi_ca_state: caState(info),
-      tcpi_backoff: backoff(info),
-      tcpi_options: options | (wscale ? OPTION_WSCALE : 0),
-      tcpi_snd_wscale: sndShift ?? 0,
-      tcpi_rcv_wscale: rcvShift ?? 0,
-      tcpi_rto: windows.rtoUs[row]!,
-      tcpi_snd_mss: mss,
-      tcpi_unacked: Math.ceil(unacked / segment),
-      tcpi_last_data_sent: sinceMs(this.#lastSentUs),
-      tcpi_last_data_recv: sinceMs(this.#lastDataUs),
-      tcpi_last_ack_recv: sinceMs(this.#lastAckUs),
-      tcpi_rtt: windows.srttUs[row]!,
-      tcpi_rttvar: windows.rttvarUs[row]!,
-      tcpi_min_rtt: windows.minRttUs[row]!,
-      tcpi_snd_cwnd: Math.floor(windows.cwnd[row]! / segment),
-      tcpi_snd_ssthresh: ssthresh >= NO_THRESHOLD ? NO_THRESHOLD : Math.floor(ssthresh / segment),
-      tcpi_bytes_sent: this.#bytesSent,
-      tcpi_bytes_retrans: this.#bytesRetrans,
-      tcpi_bytes_acked: Math.max(0, this.#acked),
-      tcpi_bytes_received: Math.max(0, this.#received - 1),
-      tcpi_segs_out: this.#segsOut,
-      tcpi_segs_in: this.#segsIn,
-      tcpi_data_segs_out: this.#dataSegsOut,
-      tcpi_data_segs_in: this.#dataSegsIn,
-      tcpi_total_retrans: this.#retrans,
-      tcpi_reordering: reordering(info) || 3,
-      tcpi_pacing_rate: windows.pacingRate[row]!,
-      tcpi_busy_time: this.#busyUs,
-      tcpi_rwnd_limited: this.#rwndLimitedUs,
-      tcpi_snd_wnd: windows.sndWnd[row]!,
-      tcpi_rcv_wnd: windows.rcvWnd[row]!,
-    };
+    const shown = this.#info;
+    shown.sendQ = unacked;
+    shown.tcpi_state = this.#state;
+    shown.tcpi_ca_state = caState(info);
+    shown.tcpi_backoff = backoff(info);
+    shown.tcpi_options = options | (wscale ? OPTION_WSCALE : 0);
+    shown.tcpi_snd_wscale = sndShift ?? 0;
+    shown.tcpi_rcv_wscale = rcvShift ?? 0;
+    shown.tcpi_rto = windows.rtoUs[row]!;
+    shown.tcpi_snd_mss = mss;
+    shown.tcpi_unacked = Math.ceil(unacked / segment);
+    shown.tcpi_last_data_sent = sinceMs(this.#lastSentUs);
+    shown.tcpi_last_data_recv = sinceMs(this.#lastDataUs);
+    shown.tcpi_last_ack_recv = sinceMs(this.#lastAckUs);
+    shown.tcpi_rtt = windows.srttUs[row]!;
+    shown.tcpi_rttvar = windows.rttvarUs[row]!;
+    shown.tcpi_min_rtt = windows.minRttUs[row]!;
+    shown.tcpi_snd_cwnd = Math.floor(windows.cwnd[row]! / segment);
+    shown.tcpi_snd_ssthresh = ssthresh >= NO_THRESHOLD ? NO_THRESHOLD : Math.floor(ssthresh / segment);
+    shown.tcpi_bytes_sent = this.#bytesSent;
+    shown.tcpi_bytes_retrans = this.#bytesRetrans;
+    shown.tcpi_bytes_acked = Math.max(0, this.#acked);
+    shown.tcpi_bytes_received = Math.max(0, this.#received - 1);
+    shown.tcpi_segs_out = this.#segsOut;
+    shown.tcpi_segs_in = this.#segsIn;
+    shown.tcpi_data_segs_out = this.#dataSegsOut;
+    shown.tcpi_data_segs_in = this.#dataSegsIn;
+    shown.tcpi_total_retrans = this.#retrans;
+    shown.tcpi_reordering = reordering(info) || 3;
+    shown.tcpi_pacing_rate = windows.pacingRate[row]!;
+    shown.tcpi_busy_time = this.#busyUs;
+    shown.tcpi_rwnd_limited = this.#rwndLimitedUs;
+    shown.tcpi_snd_wnd = windows.sndWnd[row]!;
+    shown.tcpi_rcv_wnd = windows.rcvWnd[row]!;
+    return shown;
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { isReceived, REASON_NONE, sackBlocks, segmentFlags, segmentReason } from '../segment-info.ts';
 import { type FlowTrace, firstSack, type Trace } from '../trace.ts';
-import { ByteWriter } from './byte-writer.ts';
+import { type Ascii, ascii, ByteWriter } from './byte-writer.ts';
 import { busiestFlow, flowsToWrite, type WriteOptions } from './format.ts';
 import { formatAddress } from './tcp-probe.ts';
 
@@ -14,6 +14,27 @@ const FLAG_SYN = 0x02;
 const FLAG_RST = 0x04;
 const FLAG_PSH = 0x08;
 const FLAG_ACK = 0x10;
+const BLANK = 0x20;
+
+const LINE = ascii('line ');
+const DARROW = ascii('darrow ');
+const UARROW = ascii('uarrow ');
+const DIAMOND = ascii('diamond ');
+const DTICK = ascii('dtick ');
+const ATEXT = ascii('atext ');
+const BTEXT = ascii('btext ');
+const WHITE = ascii(' white\n');
+const RED = ascii(' red\n');
+const ORANGE = ascii(' orange\n');
+const GREEN = ascii(' green\n');
+const YELLOW = ascii(' yellow\n');
+const PURPLE = ascii(' purple\n');
+const TEXT_RST = ascii('RST\n');
+const TEXT_R = ascii('R\n');
+const TEXT_SYN = ascii('SYN\n');
+const TEXT_FIN = ascii('FIN\n');
+const TEXT_S = ascii('S\n');
+
 /** Most bytes that a row adds beside its SACK blocks. */
 const MAX_ROW_BYTES = 1024;
 
@@ -68,16 +89,16 @@ class Lines {
     const end = seq + length;
     if (end > this.#highest) this.#highest = end;
     if (length === 0) {
-      if (flags & FLAG_RST) this.#text(timeUs, seq, 'atext', 'RST', 'red');
+      if (flags & FLAG_RST) this.#text(timeUs, seq, ATEXT, TEXT_RST, RED);
       return;
     }
-    const color = segmentReason(info) === REASON_NONE ? 'white' : 'red';
+    const color = segmentReason(info) === REASON_NONE ? WHITE : RED;
     this.#line(timeUs, seq, timeUs, end, color);
-    this.#mark('darrow', timeUs, seq, color);
-    this.#mark(flags & FLAG_PSH ? 'diamond' : 'uarrow', timeUs, end, color);
-    if (color === 'red') this.#text(timeUs, end, 'atext', 'R', color);
-    else if (flags & FLAG_SYN) this.#text(timeUs, end, 'atext', 'SYN', 'orange');
-    else if (flags & FLAG_FIN) this.#text(timeUs, end, 'atext', 'FIN', 'orange');
+    this.#mark(DARROW, timeUs, seq, color);
+    this.#mark(flags & FLAG_PSH ? DIAMOND : UARROW, timeUs, end, color);
+    if (color === RED) this.#text(timeUs, end, ATEXT, TEXT_R, color);
+    else if (flags & FLAG_SYN) this.#text(timeUs, end, ATEXT, TEXT_SYN, ORANGE);
+    else if (flags & FLAG_FIN) this.#text(timeUs, end, ATEXT, TEXT_FIN, ORANGE);
   }
 
   received(row: number): void {
@@ -91,8 +112,8 @@ class Lines {
     const shift = flags & FLAG_SYN ? 0 : (sndShift ?? 0);
     const window = Math.max(this.#window, ack + segments.window[row]! * 2 ** shift);
     if (!Number.isNaN(this.#ackUs)) {
-      this.#stair(this.#ack, ack, timeUs, 'green');
-      if (segments.window[row]! > 0 || this.#window > 0) this.#stair(this.#window, window, timeUs, 'yellow');
+      this.#stair(this.#ack, ack, timeUs, GREEN);
+      if (segments.window[row]! > 0 || this.#window > 0) this.#stair(this.#window, window, timeUs, YELLOW);
     }
     this.#ack = Math.max(this.#ack, ack);
     this.#window = window;
@@ -103,22 +124,16 @@ class Lines {
     for (let i = first; i < Math.min(first + blocks, this.#flow.sacks.rows); i++) {
       const left = this.#unwrap(this.#flow.sacks.left[i]!);
       this.#out.reserve(MAX_ROW_BYTES);
-      this.#line(
-        timeUs,
-        left,
-        timeUs,
-        left + ((this.#flow.sacks.right[i]! - this.#flow.sacks.left[i]!) >>> 0),
-        'purple',
-      );
-      this.#text(timeUs, left, 'btext', 'S', 'purple');
+      this.#line(timeUs, left, timeUs, left + ((this.#flow.sacks.right[i]! - this.#flow.sacks.left[i]!) >>> 0), PURPLE);
+      this.#text(timeUs, left, BTEXT, TEXT_S, PURPLE);
     }
   }
 
   /** Along at the old height until now, then up. */
-  #stair(from: number, to: number, timeUs: number, color: string): void {
+  #stair(from: number, to: number, timeUs: number, color: Ascii): void {
     this.#line(this.#ackUs, from, timeUs, from, color);
     if (to > from) this.#line(timeUs, from, timeUs, to, color);
-    else if (to === from) this.#mark('dtick', timeUs, from, color);
+    else if (to === from) this.#mark(DTICK, timeUs, from, color);
   }
 
   /** @returns bytes since the first sequence number, taking the turn of 2^32 that is nearest to the highest seen. */
@@ -128,44 +143,33 @@ class Lines {
     return this.#highest + ((seq - this.#base - low) | 0);
   }
 
-  #line(fromUs: number, from: number, toUs: number, to: number, color: string): void {
-    this.#command('line', fromUs, from);
-    this.#out.byte(0x20);
+  #line(fromUs: number, from: number, toUs: number, to: number, color: Ascii): void {
+    this.#command(LINE, fromUs, from);
+    this.#out.byte(BLANK);
     this.#point(toUs, to);
-    this.#color(color);
+    this.#out.copy(color);
   }
 
-  #mark(command: string, timeUs: number, at: number, color: string): void {
+  #mark(command: Ascii, timeUs: number, at: number, color: Ascii): void {
     this.#command(command, timeUs, at);
-    this.#color(color);
+    this.#out.copy(color);
   }
 
-  #text(timeUs: number, at: number, command: string, text: string, color: string): void {
+  /** @param text with its line feed. */
+  #text(timeUs: number, at: number, command: Ascii, text: Ascii, color: Ascii): void {
     this.#command(command, timeUs, at);
-    this.#color(color);
-    this.#ascii(text);
-    this.#out.byte(0x0a);
+    this.#out.copy(color);
+    this.#out.copy(text);
   }
 
-  #command(command: string, timeUs: number, at: number): void {
-    this.#ascii(command);
-    this.#out.byte(0x20);
+  #command(command: Ascii, timeUs: number, at: number): void {
+    this.#out.copy(command);
     this.#point(timeUs, at);
   }
 
   #point(timeUs: number, at: number): void {
     this.#out.seconds(timeUs + this.#epochUs);
-    this.#out.byte(0x20);
+    this.#out.byte(BLANK);
     this.#out.integer(at);
-  }
-
-  #color(color: string): void {
-    this.#out.byte(0x20);
-    this.#ascii(color);
-    this.#out.byte(0x0a);
-  }
-
-  #ascii(text: string): void {
-    for (let i = 0; i < text.length; i++) this.#out.byte(text.charCodeAt(i));
   }
 }
