@@ -10,8 +10,8 @@ import { Frame } from './frame.ts';
 import type { Port } from './port.ts';
 import type { PortHost, PortQueue } from './port-queue.ts';
 
-/** Handles for the rings of 128 vifs with two queues each. */
-const RING_HANDLES = 512;
+/** Handles for the rings of 128 vifs with eight queues each. */
+const RING_HANDLES = 2048;
 /** For the longest frame. */
 const STAGING_PAGES = 16;
 

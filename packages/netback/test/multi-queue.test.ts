@@ -319,6 +319,9 @@ describe('flows', () => {
       expect(Math.min(...counts)).toBeGreaterThan((FLOWS * 50) / 4 / 2);
       expect(Math.max(...counts)).toBeLessThan(((FLOWS * 50) / 4) * 2);
     }
+    const [stats] = machine.netback.stats()[0]!.ports;
+    expect(stats!.queues!.map(({ txPackets: sent }) => sent)).toEqual(txPackets(a));
+    expect(stats!.txPackets).toBe(txPackets(a).reduce((sum, count) => sum + count, 0));
     for (let flow = 0; flow < 8; flow++) {
       const expected = flowQueue(flowHash(IP_B, SERVER_PORT, IP_A, FIRST_PORT + flow), 4);
       const [tx, rx] = [txPackets(a), rxPackets(b)];
