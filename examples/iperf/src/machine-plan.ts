@@ -19,6 +19,8 @@ const DEFAULT_WINDOW = MIB;
 /** As large as Linux lets a send buffer grow [tcp_wmem], for each of a few flows. */
 const GSO_WINDOW = 4 * MIB;
 const GSO_WINDOW_TOTAL = 16 * MIB;
+/** For the pattern, or for the buffer of a flow or two. */
+const LENT_PAGES = 2048;
 /** Rings, their buffers, tables: what a domain needs before its first flow. */
 const DOMAIN_BASE_MIB = 32;
 /** Of each queue beyond the first: two rings' pages. */
@@ -102,6 +104,7 @@ function domain(
     liveUs: live ? LIVE_US : 0,
     length: options.length,
     seed: options.seed,
+    lend: options.send === 'lend',
     verify: options.verify,
     flowLogRecords: options.flowLog === undefined || isTrace(options.flowLog) ? 0 : FLOW_LOG_RECORDS,
     trace: options.live !== undefined || (options.flowLog !== undefined && isTrace(options.flowLog)),
@@ -111,6 +114,7 @@ function domain(
       gso: options.gso,
       gro: options.gro,
       queues: options.queues,
+      lentPages: options.send === 'copy' ? 0 : LENT_PAGES,
     },
     tcp: {
       congestion: options.congestion,

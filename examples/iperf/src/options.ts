@@ -49,6 +49,11 @@ export interface IperfOptions {
   readonly gro: boolean;
   /** Queues that each frontend asks for. */
   readonly queues: number;
+  /**
+   * What becomes of the sender's bytes: they are sent from where they lie (`lend`), copied into the flow's buffer (`write`),
+   * or copied there and into the transmit buffers of the device (`copy`).
+   */
+  readonly send: 'lend' | 'write' | 'copy';
   readonly verify: boolean;
   readonly audit: boolean;
   readonly flowLog: string | undefined;
@@ -132,6 +137,7 @@ function createCommand(): Command {
     .option('--no-offload', 'both')
     .option('--no-gro', 'received segments are not put together before TCP sees them')
     .option('--queues <n>', 'queues of each network device, by which flows are spread', '1')
+    .option('--send <how>', 'the bytes to send: lend them where they lie, write (copied once), copy (twice)', 'lend')
     .option('--verify', 'check every byte that arrives against its pattern')
     .option('--audit', 'check for lost wake-ups at every sleep of a domain')
     .option(
@@ -180,6 +186,7 @@ interface RawOptions {
   readonly queues: string;
   readonly csumOffload: boolean;
   readonly offload: boolean;
+  readonly send: string;
   readonly verify?: boolean;
   readonly audit?: boolean;
   readonly flowLog?: string;
@@ -229,6 +236,7 @@ function check(raw: RawOptions, given: (name: string) => boolean): IperfOptions 
     gso: raw.offload && raw.csumOffload && raw.gso,
     gro: raw.gro,
     queues: integer('--queues', raw.queues, 1, MAX_QUEUES),
+    send: oneOf('--send', raw.send, ['lend', 'write', 'copy'] as const),
     verify: raw.verify ?? false,
     audit: raw.audit ?? false,
     flowLog: raw.flowLog === undefined ? undefined : flowLogFile(raw.flowLog),

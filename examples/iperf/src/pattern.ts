@@ -2,8 +2,7 @@
  * The bytes that are sent: byte `offset` of a stream is a function of `offset` and the stream. The pattern repeats
  * only after a prime number of bytes, so that a lost, repeated or swapped segment, write or page shows.
  */
-import type { Memory, PageAllocator } from '@qanat/bytes';
-import { PAGE_SIZE } from '@qanat/bytes';
+import type { Memory } from '@qanat/bytes';
 
 /** The largest prime below 2^20. */
 export const PATTERN_PERIOD = 1_048_573;
@@ -16,10 +15,10 @@ export class PatternArea {
   // One view over the whole memory, for a comparison that is memcmp and not a loop of ours.
   readonly #bytes: Buffer;
 
-  /** @throws Error when the domain has not enough memory for it. */
-  constructor(memory: Memory, pages: PageAllocator, seed: number, maxRun: number) {
+  /** @param alloc gives so many bytes of machine memory, or 0. @throws Error when the domain has not enough memory for it. */
+  constructor(memory: Memory, alloc: (bytes: number) => number, seed: number, maxRun: number) {
     const bytes = PATTERN_PERIOD + maxRun;
-    const addr = pages.allocContiguous(Math.ceil(bytes / PAGE_SIZE));
+    const addr = alloc(bytes);
     if (addr === 0) throw new Error(`no memory for a pattern of ${bytes} bytes: give the domain more`);
     this.addr = addr;
     this.maxRun = maxRun;

@@ -29,6 +29,8 @@ export interface TrafficArgs {
   /** Bytes of one write. */
   readonly length: number;
   readonly seed: number;
+  /** The sender's bytes stay where they lie; else they are written. */
+  readonly lend: boolean;
   readonly verify: boolean;
   /** Records that a flow log may hold, 0 for no flow log. */
   readonly flowLogRecords: number;
@@ -46,6 +48,8 @@ export interface TrafficNetfront {
   readonly gso: boolean;
   readonly gro: boolean;
   readonly queues: number;
+  /** Pages for packets to refer to. */
+  readonly lentPages: number;
 }
 
 /** What the frontends of a domain did with offloads, in packets. */
@@ -53,6 +57,8 @@ export interface OffloadCounts {
   readonly blankChecksumsSent: number;
   readonly blankChecksumsReceived: number;
   readonly gsoSent: number;
+  /** Those whose payload was not copied into a transmit buffer. */
+  readonly referringSent: number;
   readonly gsoReceived: number;
   readonly groJoined: number;
   /** Queues of the first frontend that were agreed on with its backend: what each has sent and received. */

@@ -165,6 +165,7 @@ function offloadOf(counts: OffloadCounts): object {
     blank_checksums_sent: counts.blankChecksumsSent,
     blank_checksums_received: counts.blankChecksumsReceived,
     gso_sent: counts.gsoSent,
+    referring_sent: counts.referringSent,
     gso_received: counts.gsoReceived,
     gro_joined: counts.groJoined,
     queues: counts.queues,
@@ -182,6 +183,7 @@ function qanatOf(result: IperfResult): object {
     seed: options.seed,
     link: { delay_us: options.delayUs, loss: options.loss, rate_bits_per_second: options.rate },
     offload: { checksum: options.checksumOffload, gso: options.gso, gro: options.gro, queues: options.queues },
+    send: options.send,
     interrupted: result.interrupted,
     streams: pairs.map(({ plan, sender, receiver }) => ({
       socket: plan.id,

@@ -29,6 +29,7 @@ const DEFAULTS: IperfOptions = {
   checksumOffload: true,
   gso: true,
   gro: true,
+  send: 'lend',
   queues: 1,
   verify: false,
   audit: false,

@@ -9,7 +9,7 @@ export {
 } from './impairment.ts';
 export type { SeededImpairment } from './link-options.ts';
 export { MacTable, type MacTableOptions } from './mac-table.ts';
-export { type Netif, type NetifUp, NO_OFFLOAD, type Offload } from './netif.ts';
+export { type Lending, type Netif, type NetifUp, NO_OFFLOAD, type Offload } from './netif.ts';
 export { finishChecksum, finishIpChecksum, TcpSegmenter, withChecksum } from './offload-software.ts';
 export { pcapTap } from './pcap-tap.ts';
 export {

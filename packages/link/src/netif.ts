@@ -1,4 +1,5 @@
 import type { Memory, Packet } from '@qanat/bytes';
+import type { TcpLending } from '@qanat/tcp';
 
 /** Offloads that were agreed on with the other side of the device. */
 export interface Offload {
@@ -9,6 +10,20 @@ export interface Offload {
    * `gsoSize` set, a blank checksum, and headers that are right for the whole.
    */
   readonly gsoMaxBytes: number;
+}
+
+/**
+ * Sending without a copy. A packet of `allocate` has its headers in a buffer of the device, and its payload in fragments
+ * (`fragAddr`, `fragLen`, `fragCount`), each within one page that `holds` is true of. After `transmit` its number is
+ * `sent`, and what it refers to must not be changed until `done` has come as far.
+ */
+export interface Lending extends TcpLending {
+  /**
+   * A packet for `headBytes` of headers (Ethernet's included) and `pieces` fragments, at most `maxPieces`; the checksum must
+   * be left blank. `ready` must be true. `flow` as for `Netif.allocate`.
+   * @returns null when the device has no room, as `Netif.allocate`.
+   */
+  allocate(headBytes: number, pieces: number, flow?: number): Packet | null;
 }
 
 /**
@@ -28,6 +43,8 @@ export interface Netif {
   readonly offload: Offload;
   /** Transmit queues that flows are spread over; undefined is one. It may change while the device has no backend. */
   readonly txQueues?: number;
+  /** Pages of the device that packets may refer to in place of a copy; devices that copy have none. */
+  readonly lending?: Lending | undefined;
   /**
    * A buffer for a frame of at most `frameBytes` (Ethernet header included, up to mtu + 14, or gsoMaxBytes + 14),
    * contiguous. `packet.addr` is even and points to where the Ethernet header goes. Never fails for want of

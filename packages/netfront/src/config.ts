@@ -24,6 +24,12 @@ export interface NetfrontConfig {
   readonly gro: boolean;
   /** Tells the backend that our pages stay granted as they are, so that it may keep them mapped. */
   readonly persistentGrants: boolean;
+  /**
+   * Pages granted for packets to refer to in place of a copy (`LentPages`), in pages; taken when a flow in bulk or an
+   * application that lends first asks for some, and no more than a quarter of the domain's memory then. 0: every byte is
+   * copied into the transmit buffers.
+   */
+  readonly lentPages: number;
   /** How long a grant that the backend still uses is left alone before it is tried again, in milliseconds. */
   readonly revokeRetryMs: number;
   /** Pause before a second attempt to connect again; it doubles up to `reconnectMaxMs`. In milliseconds. */
@@ -43,6 +49,7 @@ export const DEFAULT_NETFRONT_CONFIG: NetfrontConfig = {
   queues: 1,
   gro: true,
   persistentGrants: true,
+  lentPages: 1024,
   revokeRetryMs: 1000,
   reconnectMs: 1000,
   reconnectMaxMs: 30_000,

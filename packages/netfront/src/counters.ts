@@ -18,6 +18,7 @@ export function newCounters(): NetfrontCounters {
     bytes: FRACTION,
     slots: 0,
     errors: 0,
+    referring: 0,
     dropped: 0,
     gsoPackets: 0,
     blankChecksums: 0,

@@ -3,10 +3,14 @@ import type { Clock } from '@qanat/clock';
 import type { NetifUp } from '@qanat/link';
 import type { NetfrontConfig } from './config.ts';
 import { type NetfrontCounters, newCounters } from './counters.ts';
+import type { LentPages } from './lent-pages.ts';
 import type { RxQueue } from './rx-queue.ts';
 import { SpaceWaiters } from './space-waiters.ts';
 import type { TxPool } from './tx-pool.ts';
 import type { TxQueue } from './tx-queue.ts';
+
+/** Slots of a packet that refers to pages, beside theirs: headers and extra info. */
+const REFERRING_SLOTS = 2;
 
 /** What a queue needs of its device. */
 export interface QueueHost {
@@ -16,6 +20,12 @@ export interface QueueHost {
   readonly up: NetifUp;
   /** The stack has no more use for the device. */
   readonly isClosed: boolean;
+  /** Pages of the device that packets may refer to. */
+  readonly lent: LentPages;
+  /** The stack waits for answers to packets that refer to them. */
+  readonly watchesAnswers: boolean;
+  /** Answers were taken in while it does. */
+  tellAnswers(): void;
   /** Runs a task soon, outside of the current call. */
   defer(task: () => void): void;
   /** The backend broke the rules: stops using all rings, and says so. */
@@ -59,27 +69,41 @@ export class DeviceQueue {
     return this.#tx?.usedSlots ?? 0;
   }
 
+  /** Pages of the device that packets may refer to. */
+  get lent(): LentPages {
+    return this.#host.lent;
+  }
+
   allocate(frameBytes: number): Packet | null {
+    const slots = this.pool.slotsFor(frameBytes);
     const tx = this.#tx;
     if (tx !== undefined) {
-      const packet = tx.alloc(frameBytes);
+      const packet = tx.alloc(frameBytes, slots);
       if (packet !== null) return packet;
-      return this.#allocateFull(tx, frameBytes);
+      return this.#allocateFull(tx, frameBytes, slots);
     }
-    if (!this.#host.isClosed) this.waiters.add(frameBytes, this.#host.stackReady);
+    if (!this.#host.isClosed) this.waiters.add(frameBytes, slots, this.#host.stackReady);
     return null;
   }
 
-  #allocateFull(tx: TxQueue, frameBytes: number): Packet | null {
+  /** A packet with room for headers of `headBytes`, which refers to `pieces` pieces of lent pages. @returns as `allocate`. */
+  allocateReferring(headBytes: number, pieces: number): Packet | null {
+    const tx = this.#tx;
+    if (tx === undefined) return null;
+    const slots = pieces + REFERRING_SLOTS;
+    return tx.alloc(headBytes, slots) ?? this.#allocateFull(tx, headBytes, slots);
+  }
+
+  #allocateFull(tx: TxQueue, frameBytes: number, slots: number): Packet | null {
     const fault = tx.reap();
     if (fault !== undefined) {
       this.#host.break(fault);
     } else {
-      const packet = tx.alloc(frameBytes);
+      const packet = tx.alloc(frameBytes, slots);
       if (packet !== null) return packet;
     }
     this.counters.tx.ringFull++;
-    this.waitForSpace(frameBytes, this.#host.stackReady);
+    this.waitForSpace(frameBytes, this.#host.stackReady, slots);
     return null;
   }
 
@@ -87,9 +111,9 @@ export class DeviceQueue {
    * Has `wake` called once there is room for a frame of `frameBytes`, never from inside this call. Waiters are woken
    * in order; one that still finds no room asks again.
    */
-  waitForSpace(frameBytes: number, wake: () => void): void {
+  waitForSpace(frameBytes: number, wake: () => void, slots = this.pool.slotsFor(frameBytes)): void {
     if (this.#host.isClosed) return;
-    this.waiters.add(frameBytes, wake);
+    this.waiters.add(frameBytes, slots, wake);
     const tx = this.#tx;
     if (tx === undefined) return;
     // What is not published cannot be answered, and who waits need not flush.
@@ -97,9 +121,29 @@ export class DeviceQueue {
     if (!this.#isPolling) this.#checkWaiters(tx);
   }
 
+  /** Takes in answers that are there. */
+  lookForAnswers(): void {
+    const tx = this.#tx;
+    if (tx === undefined) return;
+    const fault = tx.reap();
+    if (fault !== undefined) this.#host.break(fault);
+    else if (this.waiters.size > 0 && !this.#isPolling) this.#checkWaiters(tx);
+  }
+
+  /** Somebody waits for answers, or nobody any more. */
+  watchAnswers(watched: boolean): void {
+    const tx = this.#tx;
+    if (tx === undefined) return;
+    tx.watched = watched;
+    if (!watched) return;
+    // What is not published cannot be answered.
+    tx.push();
+    if (!this.#isPolling && tx.arm()) this.#queuePoll();
+  }
+
   /** Somebody waits: makes sure that something will wake them. */
   #checkWaiters(tx: TxQueue): void {
-    if (tx.hasRoom(this.waiters.firstFrameBytes) || tx.arm()) this.#queuePoll();
+    if (tx.hasRoomForFirst || tx.arm()) this.#queuePoll();
   }
 
   /** Sends a packet of its own; without a backend it is lost. */
@@ -172,6 +216,7 @@ export class DeviceQueue {
         return;
       }
       if (this.waiters.size > 0) tx.wakeWaiters();
+      if (host.watchesAnswers) host.tellAnswers();
       if (this.#rx !== rx) return;
       const packets = rx.hasWork ? rx.drain(host.up, rxBatch, host.clock.now()) : 0;
       if (packets > 0) host.up.receiveDone();
@@ -185,7 +230,7 @@ export class DeviceQueue {
       const moreRx = packets === rxBatch && rx.hasWork;
       // Both are armed before either answer counts.
       const rxReady = moreRx || rx.arm();
-      const txReady = (this.waiters.size > 0 && tx.hasRoom(this.waiters.firstFrameBytes)) || tx.arm();
+      const txReady = (this.waiters.size > 0 && tx.hasRoomForFirst) || tx.arm();
       if (rxReady || txReady) this.#queuePoll();
     } finally {
       this.#isPolling = false;

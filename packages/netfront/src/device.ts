@@ -1,11 +1,12 @@
-import { type Memory, PACKET_CSUM_BLANK, type Packet } from '@qanat/bytes';
+import { type Memory, PACKET_CSUM_BLANK, PAGE_SIZE, type Packet } from '@qanat/bytes';
 import type { Clock } from '@qanat/clock';
 import { ETH_HEADER_BYTES } from '@qanat/ethernet';
 import { flowQueue, NO_FLOW } from '@qanat/ipv4';
-import { finishChecksum, type Netif, type NetifUp, NO_OFFLOAD, type Offload } from '@qanat/link';
+import { finishChecksum, type Lending, type Netif, type NetifUp, NO_OFFLOAD, type Offload } from '@qanat/link';
 import type { NetfrontConfig } from './config.ts';
 import { type NetfrontCounters, sumCounters } from './counters.ts';
 import { DeviceQueue, type QueueHost } from './device-queue.ts';
+import type { LendingDevice, LentPages } from './lent-pages.ts';
 import type { RxQueue } from './rx-queue.ts';
 import type { TxPool } from './tx-pool.ts';
 import type { TxQueue } from './tx-queue.ts';
@@ -35,7 +36,7 @@ const NOBODY: NetifUp = { receive() {}, receiveDone() {}, transmitReady() {} };
  * The network device of a vif, as the stack sees it: one queue or several, by which flows are spread. It outlives
  * connections with backends: without one it is a device that is full, and says `transmitReady` when there is one again.
  */
-export class NetfrontDevice implements Netif, QueueHost {
+export class NetfrontDevice implements Netif, QueueHost, LendingDevice {
   readonly name: string;
   readonly mac: Uint8Array;
   readonly mtu: number;
@@ -45,6 +46,10 @@ export class NetfrontDevice implements Netif, QueueHost {
   /** What the present backend takes, or the last one took. */
   offload: Offload = NO_OFFLOAD;
   up: NetifUp = NOBODY;
+  readonly lent: LentPages;
+  watchesAnswers = false;
+  /** How far answers were when the stack began to wait. */
+  #watchedFrom = 0;
   isClosed = false;
   readonly #host: DeviceHost;
   readonly #maxFrameBytes: number;
@@ -55,6 +60,7 @@ export class NetfrontDevice implements Netif, QueueHost {
   /** The transmit ring, where there is one only: the short way. */
   #onlyTx: TxQueue | undefined;
   #isConnected = false;
+  readonly #tellAnswers = (): void => this.tellAnswers();
   readonly stackReady = (): void => this.up.transmitReady();
 
   /** @param pool of the first queue. */
@@ -62,6 +68,7 @@ export class NetfrontDevice implements Netif, QueueHost {
     host: DeviceHost,
     config: NetfrontConfig,
     pool: TxPool,
+    lent: LentPages,
     options: { readonly name: string; readonly mac: Uint8Array; readonly mtu: number },
   ) {
     this.#host = host;
@@ -72,6 +79,8 @@ export class NetfrontDevice implements Netif, QueueHost {
     this.mac = options.mac;
     this.mtu = options.mtu;
     this.#maxFrameBytes = pool.maxFrameBytes;
+    this.lent = lent;
+    lent.serve(this);
     this.#first = new DeviceQueue(this, pool, 0);
     this.#queues = [this.#first];
   }
@@ -110,6 +119,10 @@ export class NetfrontDevice implements Netif, QueueHost {
     return this.#queues[index];
   }
 
+  get lending(): Lending {
+    return this.lent;
+  }
+
   attach(up: NetifUp): void {
     this.up = up;
   }
@@ -120,6 +133,32 @@ export class NetfrontDevice implements Netif, QueueHost {
     }
     const packet = this.#onlyTx === undefined ? null : this.#onlyTx.alloc(frameBytes);
     return packet ?? this.#queueOf(flow).allocate(frameBytes);
+  }
+
+  /** A packet with room for headers of `headBytes`, which refers to `pieces` pieces of lent pages. @returns as `allocate`. */
+  allocateReferring(headBytes: number, pieces: number, flow = NO_FLOW): Packet | null {
+    return this.#queueOf(flow).allocateReferring(headBytes, pieces);
+  }
+
+  /** Takes in answers that are there. */
+  lookForAnswers(): void {
+    for (let i = 0; i < this.#count; i++) this.#queues[i]!.lookForAnswers();
+  }
+
+  /** Has the stack told (`transmitReady`) when more packets that refer to lent pages are answered, or given up. */
+  watchAnswers(): void {
+    this.#watchedFrom = this.lent.done;
+    this.watchesAnswers = true;
+    if (this.#isConnected) for (let i = 0; i < this.#count; i++) this.#queues[i]!.watchAnswers(true);
+    else this.#host.defer(this.#tellAnswers);
+  }
+
+  tellAnswers(): void {
+    const { lent } = this;
+    if (!this.watchesAnswers || (lent.done === this.#watchedFrom && lent.done !== lent.sent)) return;
+    this.watchesAnswers = false;
+    for (const queue of this.#queues) queue.watchAnswers(false);
+    this.up.transmitReady();
   }
 
   #queueOf(flow: number): DeviceQueue {
@@ -142,6 +181,7 @@ export class NetfrontDevice implements Netif, QueueHost {
 
   /** A backend may take less than the one before, for which a packet was made. @returns false when it cannot be sent. */
   #lower(packet: Packet): boolean {
+    if (packet.fragCount > 0) return this.lent.isOpen;
     if (packet.gsoSize > 0 && (this.offload.gsoMaxBytes === 0 || packet.len <= this.mtu + ETH_HEADER_BYTES))
       return false;
     if ((packet.flags & PACKET_CSUM_BLANK) === 0 || this.offload.txChecksum) return true;
@@ -168,6 +208,8 @@ export class NetfrontDevice implements Netif, QueueHost {
   connect(pairs: readonly QueuePair[]): void {
     this.wasConnected = true;
     this.#isConnected = true;
+    // Packets of several slots, with blank checksums.
+    this.lent.isOpen = this.offload.txChecksum && (this.offload.gsoMaxBytes > 0 || this.mtu > PAGE_SIZE);
     this.#count = pairs.length;
     this.#onlyTx = pairs.length === 1 ? pairs[0]!.tx : undefined;
     for (const [i, queue] of this.#queues.entries()) {
@@ -179,7 +221,9 @@ export class NetfrontDevice implements Netif, QueueHost {
 
   /** The backend is gone, or shall be: the rings are not touched any more. */
   disconnect(): void {
+    this.lent.isOpen = false;
     for (const queue of this.#queues) queue.disconnect();
+    if (this.watchesAnswers) this.#host.defer(this.#tellAnswers);
     this.#isConnected = false;
     this.#count = 1;
     this.#onlyTx = undefined;

@@ -65,7 +65,8 @@ export class QueueConnection {
     const rxRing = FrontRing.init(memory, this.#ringAddrs[1]!, NETIF_RX_SLOT_BYTES, undefined, start);
     const { tx, rx } = queue.counters;
     const watch = { watched: kernel.watched, port, number };
-    this.tx = new TxQueue(memory, txRing, queue.pool, queue.waiters, tx, config.txPushBatch, notifyTx, watch);
+    const { pool, lent, waiters } = queue;
+    this.tx = new TxQueue(memory, txRing, pool, lent, waiters, tx, config.txPushBatch, notifyTx, watch);
     this.rx = new RxQueue(memory, rxRing, rxPages, rx, config, receivesGso(config), notifyRx, {
       ...watch,
       port: rxPort,

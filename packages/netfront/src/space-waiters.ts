@@ -7,6 +7,7 @@ const MAX_WAITERS = 64;
  */
 export class SpaceWaiters {
   readonly #frameBytes = new Int32Array(MAX_WAITERS);
+  readonly #slots = new Int32Array(MAX_WAITERS);
   readonly #wake: (() => void)[] = [];
   #head = 0;
   #size = 0;
@@ -15,9 +16,13 @@ export class SpaceWaiters {
     return this.#size;
   }
 
-  /** What the first one needs; there must be one. */
+  /** What the first one needs, a buffer and slots; there must be one. */
   get firstFrameBytes(): number {
     return this.#frameBytes[this.#head]!;
+  }
+
+  get firstSlots(): number {
+    return this.#slots[this.#head]!;
   }
 
   /**
@@ -25,17 +30,21 @@ export class SpaceWaiters {
    * rather than never.
    * @throws RangeError when too many wait.
    */
-  add(frameBytes: number, wake: () => void): void {
+  add(frameBytes: number, slots: number, wake: () => void): void {
     for (let i = 0; i < this.#size; i++) {
       const at = (this.#head + i) % MAX_WAITERS;
       if (this.#wake[at] === wake) {
-        if (frameBytes < this.#frameBytes[at]!) this.#frameBytes[at] = frameBytes;
+        if (slots < this.#slots[at]! || (slots === this.#slots[at]! && frameBytes < this.#frameBytes[at]!)) {
+          this.#frameBytes[at] = frameBytes;
+          this.#slots[at] = slots;
+        }
         return;
       }
     }
     if (this.#size === MAX_WAITERS) throw new RangeError(`${MAX_WAITERS} waiters for room in a ring are enough`);
     const tail = (this.#head + this.#size) % MAX_WAITERS;
     this.#frameBytes[tail] = frameBytes;
+    this.#slots[tail] = slots;
     this.#wake[tail] = wake;
     this.#size++;
   }

@@ -10,6 +10,7 @@ import {
   XEN_NETIF_EXTRA_TYPE_GSO,
   XEN_NETIF_GSO_TYPE_TCPV4,
 } from '@qanat/xen';
+import type { LentPages } from './lent-pages.ts';
 import { type RingWatch, watchTxPush, watchTxReap } from './ring-watch.ts';
 import type { SpaceWaiters } from './space-waiters.ts';
 import type { TxPool } from './tx-pool.ts';
@@ -24,6 +25,8 @@ export interface TxCounters {
   slots: number;
   /** Responses with a status other than OKAY. */
   errors: number;
+  /** Of the packets, those whose payload was not copied. */
+  referring: number;
   /** Packets of a connection that is gone. */
   dropped: number;
   /** Of the packets, super-segments; and those that went with the checksum blank. */
@@ -43,6 +46,7 @@ export class TxQueue {
   readonly waiters: SpaceWaiters;
   readonly #memory: Memory;
   readonly #pool: TxPool;
+  readonly #lent: LentPages;
   readonly #counters: TxCounters;
   readonly #notify: () => void;
   readonly #watch: RingWatch;
@@ -56,14 +60,20 @@ export class TxQueue {
   /** Slots promised to a buffer by `allocate`. */
   readonly #promise: Uint8Array;
   #promised = 0;
+  /** Number of the packet in a buffer that refers to lent pages, where it is such a one. */
+  readonly #number: Int32Array;
+  readonly #refers: Uint8Array;
   #unpushed = 0;
   /** Slots of extra info that wait for their answer. */
   #extrasOut = 0;
+  /** Somebody waits for the answers to what is published. */
+  watched = false;
 
   constructor(
     memory: Memory,
     ring: FrontRing,
     pool: TxPool,
+    lent: LentPages,
     waiters: SpaceWaiters,
     counters: TxCounters,
     pushBatch: number,
@@ -73,6 +83,7 @@ export class TxQueue {
     this.#memory = memory;
     this.ring = ring;
     this.#pool = pool;
+    this.#lent = lent;
     this.waiters = waiters;
     this.#counters = counters;
     this.#pushBatch = pushBatch;
@@ -83,6 +94,8 @@ export class TxQueue {
     for (let id = ring.entries - 1; id >= 0; id--) this.#freeIds[this.#freeIdCount++] = id;
     this.#pending = new Uint8Array(pool.bufferCount);
     this.#promise = new Uint8Array(pool.bufferCount);
+    this.#number = new Int32Array(pool.bufferCount);
+    this.#refers = new Uint8Array(pool.bufferCount);
   }
 
   /** Slots that are neither taken nor promised. */
@@ -101,14 +114,21 @@ export class TxQueue {
     return this.ring.entries - this.ring.freeRequests() - this.#unpushed;
   }
 
-  /** Whether `alloc(frameBytes)` would succeed. */
-  hasRoom(frameBytes: number): boolean {
-    return this.#pool.slotsFor(frameBytes) <= this.freeSlots && this.#pool.has(frameBytes);
+  /** Whether `alloc(frameBytes, slots)` would succeed. */
+  hasRoom(frameBytes: number, slots = this.#pool.slotsFor(frameBytes)): boolean {
+    return slots <= this.freeSlots && this.#pool.has(frameBytes);
   }
 
-  /** @returns a packet for a frame of at most `frameBytes` with its slots promised, or null. */
-  alloc(frameBytes: number): Packet | null {
-    const slots = this.#pool.slotsFor(frameBytes);
+  /** Whether the first who waits would get what it needs. */
+  get hasRoomForFirst(): boolean {
+    return this.hasRoom(this.waiters.firstFrameBytes, this.waiters.firstSlots);
+  }
+
+  /**
+   * @param slots for the frame in a buffer, and those that it refers to besides.
+   * @returns a packet for a frame of at most `frameBytes` with its slots promised, or null.
+   */
+  alloc(frameBytes: number, slots = this.#pool.slotsFor(frameBytes)): Packet | null {
     if (slots > this.freeSlots) return null;
     const packet = this.#pool.alloc(frameBytes);
     if (packet === null) return null;
@@ -137,8 +157,9 @@ export class TxQueue {
     const ring = this.ring;
     const counters = this.#counters;
     let addr = packet.addr;
-    let left = packet.len;
-    let size = left; // The first request carries the size of the whole packet (netif.h).
+    const { fragCount } = packet;
+    let left = packet.headLen;
+    let size = packet.len; // The first request carries the size of the whole packet (netif.h).
     let slots = 0;
     let flags = 0;
     if (packet.flags & PACKET_CSUM_BLANK) {
@@ -156,13 +177,14 @@ export class TxQueue {
       this.#bufferOf[id] = buffer;
       const slot = ring.nextRequest() >>> 2;
       i32[slot] = this.#pool.refOf(addr);
-      i32[slot + 1] = offset | ((left > 0 ? flags | NETTXF_MORE_DATA : flags) << 16);
+      i32[slot + 1] = offset | ((left > 0 || fragCount > 0 ? flags | NETTXF_MORE_DATA : flags) << 16);
       i32[slot + 2] = id | (size << 16);
       if (slots === 0 && gsoSize > 0) this.#writeGso(gsoSize);
       flags = 0;
       addr += bytes;
       slots++;
     } while (left > 0);
+    if (fragCount > 0) slots += this.#refer(packet, buffer);
     this.#pending[buffer] = slots;
     if (gsoSize > 0) slots++;
     counters.packets++;
@@ -172,6 +194,34 @@ export class TxQueue {
     this.#unpushed += slots;
     if (this.#unpushed >= this.#pushBatch) this.push();
     return true;
+  }
+
+  /** The slots after the first, which refer to lent pages. @returns how many. */
+  #refer(packet: Packet, buffer: number): number {
+    const { i32 } = this.#memory;
+    const { fragCount, fragAddr, fragLen } = packet;
+    for (let i = 0; i < fragCount; i++) {
+      const addr = fragAddr[i]!;
+      const id = this.#freeIds[--this.#freeIdCount]!;
+      this.#bufferOf[id] = buffer;
+      const slot = this.ring.nextRequest() >>> 2;
+      i32[slot] = this.#lent.refOf(addr);
+      i32[slot + 1] = (addr & PAGE_MASK) | ((i + 1 < fragCount ? NETTXF_MORE_DATA : 0) << 16);
+      i32[slot + 2] = id | (fragLen[i]! << 16);
+    }
+    this.#number[buffer] = this.#lent.next();
+    this.#refers[buffer] = 1;
+    this.#counters.referring++;
+    return fragCount;
+  }
+
+  /** All slots of a buffer's packet are answered. */
+  #answered(buffer: number): void {
+    if (this.#refers[buffer] === 1) {
+      this.#refers[buffer] = 0;
+      this.#lent.answer(this.#number[buffer]!);
+    }
+    this.#pool.free(buffer);
   }
 
   /** The slot behind a packet's first says that it is a super-segment (struct netif_extra_info). */
@@ -218,7 +268,7 @@ export class TxQueue {
       if (buffer === NOT_IN_FLIGHT) return `tx response for id ${id}, which is not in flight`;
       bufferOf[id] = NOT_IN_FLIGHT;
       this.#freeIds[this.#freeIdCount++] = id;
-      if (--this.#pending[buffer]! === 0) this.#pool.free(buffer);
+      if (--this.#pending[buffer]! === 0) this.#answered(buffer);
       ring.rspCons = cons + i + 1;
       if (status !== NETIF_RSP_OKAY && status !== NETIF_RSP_NULL) this.#counters.errors++;
     }
@@ -230,7 +280,7 @@ export class TxQueue {
   wakeWaiters(): void {
     const { waiters } = this;
     for (let left = waiters.size; left > 0 && waiters.size > 0; left--) {
-      if (!this.hasRoom(waiters.firstFrameBytes)) return;
+      if (!this.hasRoomForFirst) return;
       waiters.shift()();
     }
   }
@@ -244,11 +294,13 @@ export class TxQueue {
   arm(): boolean {
     const half = this.ring.entries >>> 1;
     let count = half;
+    // Who waits for answers waits for the last one, at the most.
+    if (this.watched && this.outstanding > 0) count = Math.min(count, this.outstanding);
     if (this.waiters.size > 0) {
       const { outstanding } = this;
       // Nothing is under way: whoever holds the promised packets wakes the waiters by transmit or release.
       if (outstanding === 0) return false;
-      const missing = this.#pool.slotsFor(this.waiters.firstFrameBytes) - this.freeSlots;
+      const missing = this.waiters.firstSlots - this.freeSlots;
       count = Math.min(outstanding, Math.max(missing, outstanding >>> 1, 1));
     }
     this.ring.armResponseEvent(count);
@@ -262,7 +314,7 @@ export class TxQueue {
       if (buffer === NOT_IN_FLIGHT) continue;
       this.#bufferOf[id] = NOT_IN_FLIGHT;
       if (--this.#pending[buffer]! === 0) {
-        this.#pool.free(buffer);
+        this.#answered(buffer);
         this.#counters.dropped++;
       }
     }
@@ -277,9 +329,9 @@ export class TxQueue {
   /** Sleep audit: what would never wake anybody, or undefined. */
   sleepFault(): string | undefined {
     if (this.#unpushed > 0) return `${this.#unpushed} tx requests are prepared and not published`;
-    if (this.waiters.size === 0) return undefined;
-    if (this.hasRoom(this.waiters.firstFrameBytes)) {
-      return `a waiter needs ${this.#pool.slotsFor(this.waiters.firstFrameBytes)} tx slots and ${this.freeSlots} are free`;
+    if (this.waiters.size === 0) return this.watched ? this.ring.sleepFault() : undefined;
+    if (this.hasRoomForFirst) {
+      return `a waiter needs ${this.waiters.firstSlots} tx slots and ${this.freeSlots} are free`;
     }
     if (this.outstanding === 0 && this.#promised === 0) return 'a waiter for tx space, and nothing under way';
     return this.ring.sleepFault();

@@ -6,6 +6,7 @@ import { NETIF_TX_RING_ENTRIES } from '@qanat/xen';
 import type { NetfrontConfig } from './config.ts';
 import { type DeviceHost, NetfrontDevice } from './device.ts';
 import type { DeviceQueue } from './device-queue.ts';
+import { LentPages } from './lent-pages.ts';
 import type { Reclaimer } from './reclaimer.ts';
 import { RxPages } from './rx-pages.ts';
 import { TxPool } from './tx-pool.ts';
@@ -29,6 +30,7 @@ export class VifResources {
   readonly #kernel: Kernel;
   readonly #reclaimer: Reclaimer;
   readonly #queues: QueueResources[] = [];
+  readonly #lent: LentPages;
   readonly #frameBytes: number;
   readonly #gso: boolean;
 
@@ -52,7 +54,9 @@ export class VifResources {
       defer: (task) => kernel.loop.defer(task),
       ...events,
     };
-    this.device = new NetfrontDevice(host, config, pool, { name: `eth${index}`, mac: nodes.mac, mtu: nodes.mtu });
+    this.#lent = new LentPages(kernel, reclaimer, config.lentPages);
+    const options = { name: `eth${index}`, mac: nodes.mac, mtu: nodes.mtu };
+    this.device = new NetfrontDevice(host, config, pool, this.#lent, options);
     this.#addQueue(0, pool);
   }
 
@@ -98,6 +102,7 @@ export class VifResources {
    */
   grantQueue(index: number, domid: number): QueueResources {
     const resources = this.#queues[index] ?? this.#addQueue(index, this.#makePool());
+    this.#lent.grantTo(domid);
     if (resources.grantedTo === domid) return resources;
     this.#revokeTransmitPages(resources);
     const { refs, firstAddr } = resources.pool;
@@ -122,6 +127,7 @@ export class VifResources {
       if (!inUse && freeBuffers === bufferCount) this.#kernel.pages.free(firstAddr, pageCount);
       resources.rxPages.free();
     }
+    this.#lent.close();
   }
 
   /** @returns whether the backend still uses one of them. */

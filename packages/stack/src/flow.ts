@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from '@qanat/bytes';
 import { type FlowLog, type FlowRecord, FlowRecorder } from '@qanat/flowlog';
 import { formatAddress } from '@qanat/ipv4';
 import {
@@ -56,6 +57,11 @@ export class Flow {
   onReadable: (() => void) | undefined;
   /** After a write that was not taken whole: there is room again. */
   onWritable: (() => void) | undefined;
+  /**
+   * Memory that was lent is given back: `lent` has become less. It comes even after `onClose`, when packets were still on
+   * their way at the end.
+   */
+  onReturned: (() => void) | undefined;
   /** The peer has sent all it will (FIN); what is still readable comes before it. */
   onEnd: (() => void) | undefined;
   /** The peer says that urgent data is on its way (RFC 6093: it stays in the stream). */
@@ -159,6 +165,46 @@ export class Flow {
   /** As `write`, from `bytes` bytes at `addr` of machine memory. */
   writeFrom(addr: number, bytes: number): number {
     return this.#written(user.writeFrom(this.#connection, addr, bytes));
+  }
+
+  /**
+   * Queues `bytes` bytes at `addr` of machine memory where they lie (as MSG_ZEROCOPY does): they must stay as they are until
+   * they are given back, which happens in the order in which they were lent (`lent`, `onReturned`), once they are
+   * acknowledged and no packet refers to them. From memory of `allocLendable` long writes go out without any copy of ours;
+   * other memory is copied when it is sent.
+   * @returns how many were taken; when fewer than given, `onWritable` tells when there is room.
+   * @throws NetError EPIPE after shutdown, close or a reset. @throws RangeError when that is no memory of the machine.
+   */
+  lend(addr: number, bytes: number): number {
+    if (!(addr > 0 && bytes >= 0 && addr + bytes <= this.#tcp.memory.bytes)) {
+      throw new RangeError(`lend of ${bytes} bytes at ${addr}: the machine's memory has ${this.#tcp.memory.bytes}`);
+    }
+    return this.#written(user.lend(this.#connection, addr, bytes));
+  }
+
+  /** Bytes lent and not given back. */
+  get lent(): number {
+    return typeof this.#at === 'number' ? 0 : this.#at.snd.lent;
+  }
+
+  /**
+   * Memory to be lent without a copy: pages that the other side of the flow's device may read at any time. Nothing else
+   * should be put there. It belongs to the device, and can be lent to any flow that goes out by it; where the device has
+   * none (left), it is ordinary memory.
+   * @returns the address of at least `bytes` bytes, from the beginning of a page on; 0 when there is no memory.
+   */
+  allocLendable(bytes: number): number {
+    const count = Math.ceil(bytes / PAGE_SIZE);
+    const addr = this.#connection.path.lending?.alloc(count) ?? 0;
+    return addr === 0 ? this.#tcp.pages.allocContiguous(count) : addr;
+  }
+
+  /** Gives memory of `allocLendable(bytes)` back; what packets refer to stays out of use until they are answered. */
+  freeLendable(addr: number, bytes: number): void {
+    const count = Math.ceil(bytes / PAGE_SIZE);
+    const { lending } = this.#connection.path;
+    if (lending?.holds(addr, bytes)) lending.free(addr, count);
+    else this.#tcp.pages.free(addr, count);
   }
 
   /** Bytes that a write would take now. */
@@ -332,6 +378,10 @@ class FlowUser implements ConnectionUser {
 
   onWritable(): void {
     this.#flow.onWritable?.();
+  }
+
+  onReturned(): void {
+    this.#flow.onReturned?.();
   }
 
   onEnd(): void {

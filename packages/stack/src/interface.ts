@@ -176,12 +176,34 @@ export class Interface implements NetifUp, ArpPort {
   }
 
   #waitForNeighbour(packet: Packet, nextHop: number): boolean {
-    const result = this.#enqueue(packet, nextHop);
-    this.netif.release(packet);
+    const whole = packet.fragCount > 0 ? this.#gather(packet) : packet;
+    const result = whole === null ? ARP_QUEUED : this.#enqueue(whole, nextHop);
+    if (whole !== null) this.netif.release(whole);
+    if (whole !== packet) this.netif.release(packet);
     if (result === ARP_QUEUED) return true;
     this.stats.txUnreachable++;
     if (result === ARP_UNREACHABLE) this.#host.unreachable(this, nextHop);
     return false;
+  }
+
+  /** A packet that refers to memory, in one piece; null when the device has no room for it: it is lost as any may be. */
+  #gather(packet: Packet): Packet | null {
+    const whole = this.netif.allocate(packet.len);
+    if (whole === null) {
+      this.stats.txFull++;
+      return null;
+    }
+    const { kernel } = this.memory;
+    whole.set(whole.addr, packet.len);
+    whole.flags = packet.flags;
+    whole.gsoSize = packet.gsoSize;
+    kernel.copy(whole.addr, packet.addr, packet.headLen);
+    let at = whole.addr + packet.headLen;
+    for (let i = 0; i < packet.fragCount; i++) {
+      kernel.copy(at, packet.fragAddr[i]!, packet.fragLen[i]!);
+      at += packet.fragLen[i]!;
+    }
+    return whole;
   }
 
   /** What waits is ordinary packets with checksums: offloads are done here. @returns ARP_*, of the last. */

@@ -2,7 +2,7 @@ import type { Memory, Packet } from '@qanat/bytes';
 import { PACKET_CSUM_BLANK } from '@qanat/bytes';
 import { ETH_HEADER_BYTES } from '@qanat/ethernet';
 import { FLAG_DF, IPV4_HEADER_BYTES, writeHeader } from '@qanat/ipv4';
-import type { TcpPath } from '@qanat/tcp';
+import type { TcpLending, TcpPath } from '@qanat/tcp';
 import type { Interface } from './interface.ts';
 
 const HEADERS_BYTES = ETH_HEADER_BYTES + IPV4_HEADER_BYTES;
@@ -22,6 +22,9 @@ export class Path implements TcpPath {
   readonly #nextHop: number;
   readonly #ttl: number;
   #packet: Packet | undefined;
+  /** Pieces of memory that the packet refers to, and their bytes. */
+  #pieces = 0;
+  #referred = 0;
 
   constructor(via: Interface, localAddress: number, remoteAddress: number, nextHop: number, ttl: number) {
     this.#interface = via;
@@ -59,6 +62,25 @@ export class Path implements TcpPath {
     return packet.addr + HEADERS_BYTES;
   }
 
+  get lending(): TcpLending | undefined {
+    return this.#interface.netif.lending;
+  }
+
+  reserveHeader(headerBytes: number, pieces: number, flow: number): number {
+    const via = this.#interface;
+    const packet = via.netif.lending!.allocate(HEADERS_BYTES + headerBytes, pieces, flow);
+    if (packet === null) return 0;
+    this.#packet = packet;
+    return packet.addr + HEADERS_BYTES;
+  }
+
+  refer(addr: number, bytes: number): void {
+    const packet = this.#packet!;
+    packet.fragAddr[this.#pieces] = addr;
+    packet.fragLen[this.#pieces++] = bytes;
+    this.#referred += bytes;
+  }
+
   confirm(): void {
     this.#interface.confirmNeighbour(this.#nextHop);
   }
@@ -72,6 +94,12 @@ export class Path implements TcpPath {
     this.#packet = undefined;
     const via = this.#interface;
     packet.set(packet.addr, HEADERS_BYTES + tcpBytes);
+    if (this.#pieces > 0) {
+      packet.headLen -= this.#referred;
+      packet.fragCount = this.#pieces;
+      this.#pieces = 0;
+      this.#referred = 0;
+    }
     if (this.checksumOffload) packet.flags |= PACKET_CSUM_BLANK;
     packet.gsoSize = gsoSize;
     writeHeader(

@@ -1,4 +1,5 @@
 import { NEVER } from '@qanat/clock';
+import { settleAnswers } from './answers.ts';
 import { worthWriting } from './auto-tune.ts';
 import { type Connection, EVENT_WRITABLE } from './connection.ts';
 import { count } from './counters.ts';
@@ -191,7 +192,9 @@ function cumulate(c: Connection, segment: Segment, ack: number, advanced: number
   if (seqLt(c.sackHigh, ack)) c.sackHigh = ack;
   if (seqLt(c.lossMarked, ack)) c.lossMarked = ack;
   if (seqDiff(ack, c.recoveryPoint) > MAX_BEHIND) c.recoveryPoint = (ack - 1) | 0;
+  const { lent } = c.snd;
   c.snd.acknowledge(ack);
+  if (c.snd.kept !== ack || c.snd.lent !== lent) settleAnswers(c, lent);
   c.bytesAcked += advanced;
   c.path.confirm();
   if (c.mtuProbe !== undefined) probeDelivered(c);

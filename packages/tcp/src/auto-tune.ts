@@ -44,7 +44,7 @@ export function sndLimit(c: Connection): number {
 
 /** Room in the send queue. */
 export function sndFree(c: Connection): number {
-  return Math.max(0, sndLimit(c) - c.snd.bytes);
+  return Math.max(0, sndLimit(c) - c.snd.occupied);
 }
 
 /**

@@ -4,7 +4,7 @@ import { noteAnswer } from './delayed-ack.ts';
 import { observePlain } from './observe.ts';
 import { TIMESTAMPS_BYTES, TIMESTAMPS_PROLOGUE } from './options.ts';
 import { rateSent } from './rate.ts';
-import { acknowledged, timestampNow } from './segment-output.ts';
+import { acknowledged, LEAST_BY_REFERENCE, timestampNow } from './segment-output.ts';
 import { seqDiff } from './seq.ts';
 import { CA_CWR } from './state.ts';
 import { chooseWindow } from './window.ts';
@@ -26,6 +26,8 @@ export function sendBurst(c: Connection, most: number): number {
     Math.floor(window / mss),
   );
   if (segments < 2 || !isPlain(c)) return 0;
+  // Long segments may be sent without a copy.
+  if (mss >= LEAST_BY_REFERENCE && path.lending?.ready) return 0;
   const { memory, nowUs } = tcp;
   const { view } = memory;
   const stamped = c.timestampsOk;

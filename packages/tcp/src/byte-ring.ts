@@ -1,9 +1,12 @@
 import { addSum, type Memory, PAGE_SIZE, type PageAllocator, swapSum } from '@qanat/bytes';
+import type { TcpLending } from './network.ts';
 
 /** Up to here a loop is faster than making views of arrays. */
 const FEW_BYTES = 32;
 /** A ring begins with this many bytes. */
 const FIRST_CAPACITY = 16 * 1024;
+/** From here on a ring is of a flow in bulk: it pays to have it in pages that packets can refer to. */
+const LENT_CAPACITY = 64 * 1024;
 
 /**
  * A ring of stream bytes in machine memory, addressed by sequence number: byte `seq` lives at `base + (seq & mask)`.
@@ -19,9 +22,13 @@ export class ByteRing {
   #mask = 0;
   /** Address of the ring, 0 while it has no pages. */
   base = 0;
+  readonly #lending: TcpLending | undefined;
+  /** Its pages are some of those. */
+  #isLent = false;
 
-  /** @param least bytes it must be able to hold. */
-  constructor(memory: Memory, pages: PageAllocator, least: number) {
+  /** @param least bytes it must be able to hold. @param lending pages that a large ring takes rather than `pages`. */
+  constructor(memory: Memory, pages: PageAllocator, least: number, lending?: TcpLending) {
+    this.#lending = lending;
     this.#memory = memory;
     this.#pages = pages;
     let limit = PAGE_SIZE;
@@ -47,7 +54,10 @@ export class ByteRing {
     let capacity = this.#capacity === 0 ? Math.min(FIRST_CAPACITY, this.limit) : this.#capacity * 2;
     while (capacity < needed) capacity *= 2;
     if (capacity > this.limit) return false;
-    const base = this.#pages.allocContiguous(capacity / PAGE_SIZE);
+    const count = capacity / PAGE_SIZE;
+    let base = this.#lending !== undefined && capacity >= LENT_CAPACITY ? this.#lending.alloc(count) : 0;
+    const isLent = base !== 0;
+    if (!isLent) base = this.#pages.allocContiguous(count);
     if (base === 0) return false;
     const mask = capacity - 1;
     const kernel = this.#memory.kernel;
@@ -59,6 +69,7 @@ export class ByteRing {
     }
     this.release();
     this.base = base;
+    this.#isLent = isLent;
     this.#capacity = capacity;
     this.#mask = mask;
     return true;
@@ -66,7 +77,8 @@ export class ByteRing {
 
   release(): void {
     if (this.base !== 0) {
-      this.#pages.free(this.base, this.#capacity / PAGE_SIZE);
+      if (this.#isLent) this.#lending!.free(this.base, this.#capacity / PAGE_SIZE);
+      else this.#pages.free(this.base, this.#capacity / PAGE_SIZE);
       this.base = 0;
       this.#capacity = 0;
       this.#mask = 0;

@@ -1,4 +1,5 @@
 import { NEVER } from '@qanat/clock';
+import { releaseSent } from './answers.ts';
 import { type Connection, EVENT_CLOSE } from './connection.ts';
 import { sendReset } from './control-output.ts';
 import { stopTimer } from './retransmit-timer.ts';
@@ -32,7 +33,7 @@ export function finish(c: Connection, error: TcpErrorCode | undefined): void {
   c.ackNow = false;
   c.rearm();
   c.rtx.clear();
-  c.snd.release();
+  releaseSent(c);
   // What came before an orderly end may still be read.
   if (c.orphaned || c.rcv.readable === 0) c.rcv.release();
   c.tcp.forget(c);
@@ -74,7 +75,7 @@ export function enterTimeWait(c: Connection): void {
   c.paceHeld = false;
   c.keepAliveAtUs = NEVER;
   c.rtx.clear();
-  c.snd.release();
+  releaseSent(c);
   if (c.rcv.readable === 0) c.rcv.release();
   restartTimeWait(c);
   // For the user it is over: only the port waits.

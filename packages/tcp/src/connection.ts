@@ -27,6 +27,8 @@ export interface ConnectionUser {
   onReadable(): void;
   /** A write that was refused (in part) would get further now. */
   onWritable(): void;
+  /** Of the memory that was lent some was given back (`snd.lent` has become less). It may come after onClose. */
+  onReturned?(): void;
   /** The peer has sent its FIN and everything before it is in the receive queue. */
   onEnd(): void;
   /** The peer says that urgent data is on its way (RFC 9293 section 3.8.5). */
@@ -87,6 +89,8 @@ export interface TcpContext {
   touch(c: Connection): void;
   /** The device is full: asks for a turn when it has room. */
   blockOnDevice(c: Connection): void;
+  /** Packets under way refer to memory that is not needed otherwise: sees to it when the device has answered. */
+  awaitAnswers(c: Connection): void;
   /** Takes a closed connection out of the demultiplexer. */
   forget(c: Connection): void;
   /** Whether a connection whose last state was TIME-WAIT is still in it. */
@@ -101,6 +105,7 @@ export const EVENT_END = 8;
 export const EVENT_CLOSE = 16;
 export const EVENT_URGENT = 32;
 export const EVENT_TROUBLE = 64;
+export const EVENT_RETURNED = 128;
 
 /** The timer of a connection: one function serves them all. */
 class ConnectionTimer extends Timer {
@@ -202,6 +207,8 @@ export class Connection implements WindowState, TimerState, ModelState {
   wantWrite = false;
   /** The device was full: output goes on with `transmitReady`. */
   txBlocked = false;
+  /** In the layer's list of those that wait for the device's answers: packets refer to what is acknowledged. */
+  awaitsAnswers = false;
 
   // --- Receive sequence space ----------------------------------------------------------------------------------
   irs = 0;
@@ -425,7 +432,7 @@ export class Connection implements WindowState, TimerState, ModelState {
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
     this.rcvWndShift = config.windowScaling ? windowShiftFor(config.rcvBuf) : 0;
-    this.snd = new SendQueue(tcp.memory, tcp.pages, config.sndBuf);
+    this.snd = new SendQueue(tcp.memory, tcp.pages, config.sndBuf, path.lending);
     this.rcv = new ReceiveQueue(tcp.memory, tcp.pages, config.rcvBuf, 1 << this.rcvWndShift);
     this.rcvClamp = initialRcvLimit(this);
     this.rtt = new RttEstimator(config.initialRtoUs, config.minRtoUs, config.maxRtoUs);

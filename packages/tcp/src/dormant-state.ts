@@ -82,6 +82,8 @@ export function isQuiet(c: Connection): boolean {
     c.events === 0 &&
     rtx.packetsOut === 0 &&
     snd.bytes === 0 &&
+    snd.kept === snd.una &&
+    !c.awaitsAnswers &&
     c.sndNxt === c.sndUna &&
     rcv.readable === 0 &&
     rcv.rangeCount === 0 &&

@@ -1,5 +1,6 @@
 import { NEVER } from '@qanat/clock';
 import { isPlainFlight, MAX_BEHIND, updateWindow } from './ack.ts';
+import { settleAnswers } from './answers.ts';
 import { worthWriting } from './auto-tune.ts';
 import { type Connection, EVENT_WRITABLE } from './connection.ts';
 import { isCwndLimited } from './cwnd-validation.ts';
@@ -45,7 +46,9 @@ export function flightAcknowledged(c: Connection, segment: Segment): void {
   if (seqLt(c.sackHigh, ack)) c.sackHigh = ack;
   if (seqLt(c.lossMarked, ack)) c.lossMarked = ack;
   if (seqDiff(ack, c.recoveryPoint) > MAX_BEHIND) c.recoveryPoint = (ack - 1) | 0;
+  const { lent } = c.snd;
   c.snd.acknowledge(ack);
+  if (c.snd.kept !== ack || c.snd.lent !== lent) settleAnswers(c, lent);
   c.path.confirm();
   if (c.mtuProbe !== undefined) probeDelivered(c);
   if (c.wantWrite && worthWriting(c)) {

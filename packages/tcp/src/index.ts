@@ -14,7 +14,7 @@ export { countersOf, type TcpCounters } from './counters.ts';
 export type { FastOpenKey } from './fast-open-server.ts';
 export { type TcpInfo, tcpInfo } from './info.ts';
 export type { Listener, OnConnection } from './listener.ts';
-export type { TcpNetwork, TcpPath } from './network.ts';
+export type { TcpLending, TcpNetwork, TcpPath } from './network.ts';
 export * from './observer.ts';
 export { reportedMtu } from './path-mtu.ts';
 export {

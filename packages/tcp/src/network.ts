@@ -1,5 +1,29 @@
 import type { Memory } from '@qanat/bytes';
 
+/**
+ * Pages of a device that packets may refer to, so that their payload is not copied: the other side of the device can
+ * read them at any time. A packet that refers to memory is answered by the device when nobody will read it any more.
+ */
+export interface TcpLending {
+  /** Packets may refer to pages now. */
+  readonly ready: boolean;
+  /** Most pieces of pages that a packet may refer to. */
+  readonly maxPieces: number;
+  /** Number of the last packet that refers to pages (int32, counts up), and the last that it and all before are answered. */
+  readonly sent: number;
+  readonly done: number;
+  /** Whether packets may refer to `bytes` at `addr`. */
+  holds(addr: number, bytes: number): boolean;
+  /** @returns the address of `count` such pages in a row, or 0. */
+  alloc(count: number): number;
+  /** Gives pages back; those that packets under way may refer to are not given out again before these are answered. */
+  free(addr: number, count: number): void;
+  /** Sees which packets are answered. */
+  look(): void;
+  /** Has `transmitReady` of the layer called when `done` has moved on. */
+  watch(): void;
+}
+
 /** The way to one remote address, as the layer below gives it; a connection keeps its own. */
 export interface TcpPath {
   /** Address that our packets bear (host order, int32). */
@@ -20,6 +44,15 @@ export interface TcpPath {
    * @param flow the connection's flow hash (@qanat/ipv4): its packets keep their order.
    */
   reserve(tcpBytes: number, flow: number): number;
+  /** The device's pages that packets may refer to, if it has any. */
+  readonly lending: TcpLending | undefined;
+  /**
+   * Reserves a packet with `headerBytes` of TCP header whose payload of `pieces` pieces is given by `refer`, in order.
+   * @returns as `reserve`.
+   */
+  reserveHeader(headerBytes: number, pieces: number, flow: number): number;
+  /** The payload of the reserved packet goes on with `bytes` at `addr`, which lie in one page of `lending`. */
+  refer(addr: number, bytes: number): void;
   /** Acknowledged data shows that the next hop hears us (RFC 1122 section 2.3.2.1: spares ARP a probe). */
   confirm(): void;
   /** Retransmission gets nowhere: the next hop may be dead (negative advice, RFC 9293 section 3.8.3; RFC 1122 3.3.1.4). */

@@ -4,6 +4,7 @@ import type { Connection } from './connection.ts';
 import { ecnCodepoint, segmentEcnFlags } from './ecn.ts';
 import { observeSent } from './observe.ts';
 import { OPT_NOP, OPT_SACK, TIMESTAMPS_BYTES, TIMESTAMPS_PROLOGUE } from './options.ts';
+import { pieceAddrs, pieceBytes } from './send-queue.ts';
 import { urgentPointer } from './urgent.ts';
 import { chooseWindow } from './window.ts';
 import {
@@ -17,6 +18,9 @@ import {
   TCP_SRC_PORT,
   URG,
 } from './wire.ts';
+
+/** Payload from here on is not copied where the device can read it in place: less is copied sooner than its pages are looked up. */
+export const LEAST_BY_REFERENCE = 8192;
 
 const sackLeft = new Int32Array(4);
 const sackRight = new Int32Array(4);
@@ -51,7 +55,9 @@ export function sendSegment(
     }
   }
   const header = TCP_HEADER_BYTES + stamps + sackBytes;
-  const addr = path.reserve(header + bytes, c.flowHash);
+  // What goes again is copied: so packets that refer to memory are in the order of the stream.
+  const pieces = bytes >= LEAST_BY_REFERENCE && path.checksumOffload && !retransmission ? piecesOf(c, seq, bytes) : 0;
+  const addr = pieces > 0 ? path.reserveHeader(header, pieces, c.flowHash) : path.reserve(header + bytes, c.flowHash);
   if (addr === 0) {
     tcp.blockOnDevice(c);
     return false;
@@ -97,7 +103,8 @@ export function sendSegment(
   }
   if (path.checksumOffload) {
     // Only the pseudo-header sum (CHECKSUM_PARTIAL); the device or the peer does the rest.
-    if (bytes > 0) c.snd.copy(seq, at, bytes);
+    if (pieces > 0) for (let i = 0; i < pieces; i++) path.refer(pieceAddrs[i]!, pieceBytes[i]!);
+    else if (bytes > 0) c.snd.copy(seq, at, bytes);
     const pseudo = c.headerSum - c.localPort - c.remotePort + header + bytes;
     view.setInt32(addr + TCP_CHECKSUM, (foldSum(pseudo) << 16) | urgent);
   } else {
@@ -106,6 +113,7 @@ export function sendSegment(
     view.setInt32(addr + TCP_CHECKSUM, ((~foldSum(sum) & 0xffff) << 16) | urgent);
   }
   path.send(header + bytes, (c.config.tos & ~3) | ecnCodepoint(c, newData), segments > 1 ? c.mss : 0);
+  if (pieces > 0) c.snd.referred(seq);
   if (newData) c.ecnReduced = false;
   acknowledged(c);
   if (withheld) c.ackNow = true;
@@ -121,6 +129,11 @@ export function sendSegment(
     observeSent(c, seq, ack, flags, bytes, window, retransmission, tsVal, has, sackCount, sackLeft, sackRight);
   }
   return true;
+}
+
+/** @returns the pieces of pages that new data lies in, 0 where it must be copied. */
+function piecesOf(c: Connection, seq: number, bytes: number): number {
+  return c.path.lending === undefined ? 0 : c.snd.pieces(seq, bytes);
 }
 
 /** An acknowledgment went out, and the window with it: nothing of that kind is due any more. */

@@ -1,6 +1,7 @@
 import { addSum, type Memory, PACKET_DATA_VALIDATED, type Packet, type PageAllocator, swapSum } from '@qanat/bytes';
 import { type Clock, type Random, Timer, type TimerQueue } from '@qanat/clock';
 import { pseudoHeaderSum } from '@qanat/ipv4';
+import { answersCame } from './answers.ts';
 import { abort, finish } from './close.ts';
 import type { TcpConfig } from './config.ts';
 import {
@@ -9,6 +10,7 @@ import {
   EVENT_CONNECT,
   EVENT_END,
   EVENT_READABLE,
+  EVENT_RETURNED,
   EVENT_TROUBLE,
   EVENT_URGENT,
   EVENT_WRITABLE,
@@ -96,6 +98,8 @@ export class Tcp implements PassiveContext {
   #touchedTail = 0;
   /** Connections that wait for room in a device, in the order in which they were refused. */
   #blocked: Connection[] = [];
+  /** Connections whose memory packets under way refer to, though it is not needed any more. */
+  #awaiting: Connection[] = [];
   #inBatch = false;
   /** The connection in TIME-WAIT over which a SYN opens a new one, while it does. */
   #reopened: Connection | undefined;
@@ -269,8 +273,16 @@ export class Tcp implements PassiveContext {
   /** A device that had no room has some again. */
   transmitReady(): void {
     const blocked = this.#blocked;
-    if (blocked.length === 0) return;
+    const awaiting = this.#awaiting;
+    if (blocked.length === 0 && awaiting.length === 0) return;
     this.beginBatch();
+    if (awaiting.length > 0) {
+      this.#awaiting = [];
+      for (const c of awaiting) {
+        c.awaitsAnswers = false;
+        answersCame(c);
+      }
+    }
     this.#blocked = [];
     for (const c of blocked) {
       c.txBlocked = false;
@@ -426,6 +438,7 @@ export class Tcp implements PassiveContext {
     }
     this.#connections.close();
     this.#blocked = [];
+    this.#awaiting = [];
     this.#untold = [];
     this.timers.cancel(this.#tellTimer);
   }
@@ -443,6 +456,14 @@ export class Tcp implements PassiveContext {
     c.txBlocked = true;
     this.stats.TxRingFull++;
     this.#blocked.push(c);
+  }
+
+  awaitAnswers(c: Connection): void {
+    if (!c.awaitsAnswers) {
+      c.awaitsAnswers = true;
+      this.#awaiting.push(c);
+    }
+    c.snd.watch();
   }
 
   forget(c: Connection): void {
@@ -508,6 +529,7 @@ export class Tcp implements PassiveContext {
     if (events & EVENT_TROUBLE && c.state !== CLOSED) user.onTrouble?.(c.trouble);
     if (events & EVENT_READABLE && c.rcv.readable > 0) user.onReadable();
     if (events & EVENT_END) user.onEnd();
+    if (events & EVENT_RETURNED) user.onReturned?.();
     if (events & EVENT_WRITABLE && c.state !== CLOSED) user.onWritable();
     if (events & EVENT_CLOSE) user.onClose(c.error);
   }
@@ -535,7 +557,7 @@ function observeTold(c: Connection, events: number): void {
 /** In TIME-WAIT, with nothing left to be told, read, sent or watched. */
 function needsLittle(c: Connection): boolean {
   const told = c.events === 0 && !c.ackNow && !c.touched;
-  return told && c.observer === undefined && c.accurateEcn === undefined && c.rcv.readable === 0;
+  return told && !c.awaitsAnswers && c.observer === undefined && c.accurateEcn === undefined && c.rcv.readable === 0;
 }
 
 /** Words of the stack's secret, like its initial sequence numbers. */

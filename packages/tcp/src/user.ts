@@ -68,6 +68,16 @@ export function writeFrom(c: Connection, addr: number, bytes: number): number {
   return queued(c, room(c) ? c.snd.writeFrom(addr, Math.min(bytes, sndFree(c))) : 0, bytes, 0);
 }
 
+/**
+ * SEND of `bytes` at `addr` of machine memory, which stay there: the application must leave them as they are until they
+ * are given back (`snd.lent`, `onReturned`), acknowledged and on no packet's way.
+ * @returns bytes taken; -1 when the connection takes none any more.
+ */
+export function lend(c: Connection, addr: number, bytes: number): number {
+  if (!mayWrite(c)) return -1;
+  return queued(c, room(c) ? c.snd.lend(addr, Math.min(bytes, sndFree(c))) : 0, bytes, 0);
+}
+
 function room(c: Connection): boolean {
   checkAppLimited(c);
   return seqDiff(c.snd.end, c.sndNxt) < c.config.notsentLowat;

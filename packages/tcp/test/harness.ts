@@ -16,6 +16,7 @@ import {
   user,
 } from '../src/index.ts';
 import { ACK, FIN, SYN } from '../src/wire.ts';
+import { LendingDevice } from './lending-device.ts';
 import {
   checksumOf,
   decodeSegment,
@@ -50,6 +51,8 @@ export interface HarnessOptions {
   /** Largest IP packet that the device cuts into segments itself. Default 0. */
   gsoMaxBytes?: number;
   seed?: number;
+  /** Bytes of pages that packets may refer to. Default: none. */
+  lendableBytes?: number;
   localPort?: number;
   remotePort?: number;
 }
@@ -136,6 +139,7 @@ export class Harness implements TcpNetwork {
   readonly time: VirtualTime;
   readonly memory: Memory;
   readonly pages: PageAllocator;
+  readonly lending: LendingDevice | undefined;
   readonly tcp: Tcp;
   readonly config: TcpConfig;
   readonly mtu: number;
@@ -178,7 +182,9 @@ export class Harness implements TcpNetwork {
     this.checksumOffload = o.checksumOffload ?? false;
     this.gsoMaxBytes = o.gsoMaxBytes ?? 0;
     this.memory = Memory.create({ bytes: memoryBytes });
-    this.pages = new PageAllocator(PAGES, this.memory.bytes - PAGES);
+    const lendable = o.lendableBytes ?? 0;
+    this.pages = new PageAllocator(PAGES, this.memory.bytes - PAGES - lendable);
+    if (lendable > 0) this.lending = new LendingDevice(this.memory, this.memory.bytes - lendable, lendable);
     this.peer = this.peerOn(o.remotePort ?? REMOTE_PORT, {
       localPort: o.localPort ?? LOCAL_PORT,
       irs: o.peerIss ?? 7000,
@@ -230,6 +236,13 @@ export class Harness implements TcpNetwork {
         h.memory.u8.fill(0xdd, OUT, OUT + tcpBytes);
         return OUT;
       },
+      lending: h.lending,
+      reserveHeader(headerBytes: number): number {
+        if (h.room <= 0) return 0;
+        h.memory.u8.fill(0xdd, OUT, OUT + headerBytes);
+        return OUT;
+      },
+      refer: (addr: number, bytes: number) => h.lending!.refer(addr, bytes),
       confirm: () => {
         h.confirmed++;
       },
@@ -254,6 +267,8 @@ export class Harness implements TcpNetwork {
   #capture(tcpBytes: number, tos: number, src: number, dst: number): void {
     this.room--;
     const bytes = this.memory.u8.slice(OUT, OUT + tcpBytes);
+    const payload = this.lending?.send();
+    if (payload !== undefined && payload.length > 0) bytes.set(payload, tcpBytes - payload.length);
     const segment = decodeSegment(bytes);
     const peer =
       this.peers.find((p) => p.address === dst && p.port === segment.dstPort && p.localPort === segment.srcPort) ??
@@ -361,6 +376,7 @@ export class Harness implements TcpNetwork {
       onWritable: () => note('writable'),
       onUrgent: () => note('urgent'),
       onTrouble: (code) => this.troubles.push(code),
+      onReturned: () => note('returned'),
       onEnd: () => note('end'),
       onClose: (error) => note(error === undefined ? 'close' : `close ${error}`),
     };

@@ -9,6 +9,8 @@ export interface StreamHost {
   readonly pattern: PatternArea;
   /** Bytes of one write. */
   readonly length: number;
+  /** Bytes are sent from where they lie in the pattern. */
+  readonly lend: boolean;
   readonly verify: boolean;
   /** Has a task run soon, after what else there is to do. */
   defer(task: () => void): void;
@@ -152,7 +154,7 @@ export class Stream {
     // The flow may have died in this batch; `onClose` comes next.
     if (!this.#sending || this.flow.state === 'CLOSED') return;
     const { id, bytes: share } = this.plan;
-    const { pattern, length } = this.#host;
+    const { pattern, length, lend } = this.#host;
     for (let writes = 0; writes < WRITES_PER_TURN; writes++) {
       const left = share > 0 ? share - this.bytes : length;
       if (left <= 0) {
@@ -160,7 +162,8 @@ export class Stream {
         return;
       }
       const asked = Math.min(left, length);
-      const taken = this.flow.writeFrom(pattern.at(id, this.bytes), asked);
+      const addr = pattern.at(id, this.bytes);
+      const taken = lend ? this.flow.lend(addr, asked) : this.flow.writeFrom(addr, asked);
       this.bytes += taken;
       if (taken < asked) return;
     }

@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from '@qanat/bytes';
 import { Timer } from '@qanat/clock';
 import type { Netfront } from '@qanat/netfront';
 import type { Kernel } from '@qanat/os';
@@ -18,9 +19,9 @@ const CHECK_BYTES = 65_536;
  * segments, until the command says `exit`.
  */
 export class Traffic implements StreamHost {
-  readonly pattern: PatternArea;
   readonly length: number;
   readonly verify: boolean;
+  readonly lend: boolean;
   readonly #kernel: Kernel;
   readonly #args: TrafficArgs;
   readonly #netfronts: readonly Netfront[];
@@ -31,6 +32,7 @@ export class Traffic implements StreamHost {
   readonly #liveTimer = new Timer(() => this.#live());
   readonly #deadline = new Timer(() => this.stop());
   readonly #drainTimer = new Timer(() => this.#abort());
+  #pattern: PatternArea | undefined;
   #startUs = -1;
   #blockedUs = 0;
   #liveUs = 0;
@@ -50,13 +52,27 @@ export class Traffic implements StreamHost {
     this.#onEnd = onEnd;
     this.length = args.length;
     this.verify = args.verify;
-    this.pattern = new PatternArea(kernel.memory, kernel.pages, args.seed, Math.max(args.length, CHECK_BYTES));
+    this.lend = args.lend;
     kernel.onHostMessage = (message) => {
       const { type } = message as HostMessage;
       if (type === 'go') this.#onGo();
       else if (type === 'stop') this.stop();
       else this.#exit();
     };
+  }
+
+  /** Made for the first flow: bytes that are lent lie in pages of its device. */
+  get pattern(): PatternArea {
+    return this.#pattern!;
+  }
+
+  #makePattern(flow: Flow): PatternArea {
+    const { memory, pages } = this.#kernel;
+    const { seed, length, lend, streams, role } = this.#args;
+    const lends = lend && streams.some(({ sender }) => sender === role);
+    const alloc = (bytes: number): number =>
+      lends ? flow.allocLendable(bytes) : pages.allocContiguous(Math.ceil(bytes / PAGE_SIZE));
+    return new PatternArea(memory, alloc, seed, Math.max(length, CHECK_BYTES));
   }
 
   now(): number {
@@ -74,6 +90,7 @@ export class Traffic implements StreamHost {
   /** Takes a flow in; a flow that a listener gives is connected already. */
   add(plan: StreamPlan, flow: Flow): void {
     const sender = plan.sender === this.#args.role;
+    this.#pattern ??= this.#makePattern(flow);
     if (sender && this.#args.flowLogRecords > 0) flow.startLogging(this.#args.flowLogRecords);
     const stream = new Stream(plan, sender, flow, this, () => this.#startWhenAllAreUp());
     this.#streams.push(stream);
@@ -216,11 +233,19 @@ function countRingFull(netfronts: readonly Netfront[]): number {
 }
 
 function offloadCounts(netfronts: readonly Netfront[]): OffloadCounts {
-  const counts = { blankChecksumsSent: 0, blankChecksumsReceived: 0, gsoSent: 0, gsoReceived: 0, groJoined: 0 };
+  const counts = {
+    blankChecksumsSent: 0,
+    blankChecksumsReceived: 0,
+    gsoSent: 0,
+    referringSent: 0,
+    gsoReceived: 0,
+    groJoined: 0,
+  };
   for (const { counters } of netfronts) {
     if (counters === undefined) continue;
     counts.blankChecksumsSent += counters.tx.blankChecksums;
     counts.blankChecksumsReceived += counters.rx.blankChecksums;
+    counts.referringSent += counters.tx.referring;
     counts.gsoSent += counters.tx.gsoPackets;
     counts.gsoReceived += counters.rx.gsoPackets;
     counts.groJoined += counters.rx.groJoined;
