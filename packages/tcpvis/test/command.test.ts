@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeTrace, FORMATS, readAny, type Trace } from '@qanat/flowlog';
@@ -87,8 +96,10 @@ describe('qanat-flow convert', () => {
     mkdirSync(path('sub'), { recursive: true });
     writeFileSync(path('empty.qflow'), '');
     writeFileSync(path('noise.bin'), 'noise');
+    symlinkSync('run.qflow', path('link.qflow'));
     const before = readdirSync(folder);
     const run = path('run.qflow');
+    const bytes = readFileSync(run);
     const cases: readonly (readonly [string[], RegExp])[] = [
       [['convert', run], /missing required argument 'out'/],
       [['convert', path('none.qflow'), path('y.log')], /none\.qflow cannot be read: there is no such file/],
@@ -101,6 +112,10 @@ describe('qanat-flow convert', () => {
       [['convert', path('noise.bin'), path('y.log'), '--from', 'csv'], /csv .* is only written/],
       [['convert', run, path('none/y.log')], /y\.log cannot be written: the directory .* does not exist/],
       [['convert', run, path('sub'), '--to', '2013'], /sub is a directory/],
+      [['convert', run, run], /run\.qflow is the file that is read: give another name/],
+      [['convert', run, path('sub/../link.qflow')], /link\.qflow is the file that is read/],
+      [['convert', run, path('empty.qflow/y.log')], /y\.log cannot be written: .*empty\.qflow is not a directory/],
+      [['convert', run, '/dev/full', '--to', 'jsonl'], /\/dev\/full cannot be written: ENOSPC/],
       [['convert', run, path('y.log'), '--flow', '12345'], /has no flow 12345: it has \d+, \d+/],
       [['convert', run, path('y.log'), '--flow', 'x'], /give numbers of flows/],
       [['convert', run, path('y.ss'), '--interval', '-1'], /give seconds/],
@@ -115,6 +130,7 @@ describe('qanat-flow convert', () => {
       expect(error).toMatch(message);
     }
     expect(readdirSync(folder)).toEqual(before);
+    expect(readFileSync(run).equals(bytes)).toBe(true);
   });
 
   it('writes to what is no regular file, and replaces a file only when it is whole', async () => {

@@ -11,11 +11,13 @@ import { WINDOW_SCHEMA } from '../tables.ts';
 import {
   type FlowDescriptor,
   type FlowRowCounts,
+  type FlowTrace,
   flowDescriptor,
   flowTrace,
   NO_ROWS,
   type SourceDescriptor,
   type SourceKind,
+  type SourceTrace,
   sourceTrace,
   type Trace,
   type TraceClock,
@@ -26,25 +28,75 @@ import { JSONL_VERSION } from './jsonl-shape.ts';
 const WINDOW_NAMES = Object.keys(WINDOW_SCHEMA);
 /** Flows and sources that rows name and no line describes: more than these are damage. */
 const MAX_UNDESCRIBED = 64;
+/** More flows or sources than any recorder describes: damage. */
+const MAX_DESCRIBED = 1 << 16;
 
-/** A flow that is being read. */
-export interface FlowReading {
+/** A flow that is being read. Tables are made when they have a row, so that a line that only names a flow costs little. */
+export class FlowReading {
   descriptor: FlowDescriptor;
-  firstSegment: number;
-  overwritten: FlowRowCounts;
-  dropped: FlowRowCounts;
-  readonly segments: SegmentTableBuilder;
-  readonly sacks: SackTableBuilder;
-  readonly windows: WindowTableBuilder;
-  readonly events: EventTableBuilder;
+  firstSegment = 0;
+  overwritten: FlowRowCounts = NO_ROWS;
+  dropped: FlowRowCounts = NO_ROWS;
+  #segments: SegmentTableBuilder | undefined;
+  #sacks: SackTableBuilder | undefined;
+  #windows: WindowTableBuilder | undefined;
+  #events: EventTableBuilder | undefined;
+
+  constructor(descriptor: FlowDescriptor) {
+    this.descriptor = descriptor;
+  }
+
+  get segments(): SegmentTableBuilder {
+    return (this.#segments ??= new SegmentTableBuilder());
+  }
+
+  get sacks(): SackTableBuilder {
+    return (this.#sacks ??= new SackTableBuilder());
+  }
+
+  get windows(): WindowTableBuilder {
+    return (this.#windows ??= new WindowTableBuilder());
+  }
+
+  get events(): EventTableBuilder {
+    return (this.#events ??= new EventTableBuilder());
+  }
+
+  finish(): FlowTrace {
+    const { descriptor, firstSegment, overwritten, dropped } = this;
+    return flowTrace(descriptor, {
+      firstSegment,
+      overwritten,
+      dropped,
+      ...(this.#segments && { segments: this.#segments.finish() }),
+      ...(this.#sacks && { sacks: this.#sacks.finish() }),
+      ...(this.#windows && { windows: this.#windows.finish() }),
+      ...(this.#events && { events: this.#events.finish() }),
+    });
+  }
 }
 
-export interface SourceReading {
+/** A source that is being read. */
+export class SourceReading {
   descriptor: SourceDescriptor;
-  strings: readonly string[];
-  overwritten: number;
-  dropped: number;
-  readonly machine: MachineTableBuilder;
+  strings: readonly string[] = [];
+  overwritten = 0;
+  dropped = 0;
+  #machine: MachineTableBuilder | undefined;
+
+  constructor(descriptor: SourceDescriptor) {
+    this.descriptor = descriptor;
+  }
+
+  get machine(): MachineTableBuilder {
+    return (this.#machine ??= new MachineTableBuilder());
+  }
+
+  finish(): SourceTrace {
+    const { descriptor, strings, overwritten, dropped } = this;
+    const machine = this.#machine && { machine: this.#machine.finish() };
+    return sourceTrace(descriptor, { strings, overwritten, dropped, ...machine });
+  }
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -67,16 +119,7 @@ export class JsonlReading {
   }
 
   addFlow(descriptor: FlowDescriptor): FlowReading {
-    const flow: FlowReading = {
-      descriptor,
-      firstSegment: 0,
-      overwritten: NO_ROWS,
-      dropped: NO_ROWS,
-      segments: new SegmentTableBuilder(),
-      sacks: new SackTableBuilder(),
-      windows: new WindowTableBuilder(),
-      events: new EventTableBuilder(),
-    };
+    const flow = new FlowReading(descriptor);
     this.flows.set(descriptor.id, flow);
     return flow;
   }
@@ -90,7 +133,7 @@ export class JsonlReading {
   }
 
   addSource(descriptor: SourceDescriptor): SourceReading {
-    const source = { descriptor, strings: [], overwritten: 0, dropped: 0, machine: new MachineTableBuilder() };
+    const source = new SourceReading(descriptor);
     this.sources.set(descriptor.id, source);
     return source;
   }
@@ -101,20 +144,8 @@ export class JsonlReading {
     }
     const { clock, problems } = this;
     return {
-      sources: [...this.sources.values()].map(({ descriptor, strings, overwritten, dropped, machine }) =>
-        sourceTrace(descriptor, { strings, overwritten, dropped, machine: machine.finish() }),
-      ),
-      flows: [...this.flows.values()].map(({ descriptor, firstSegment, overwritten, dropped, ...tables }) =>
-        flowTrace(descriptor, {
-          firstSegment,
-          overwritten,
-          dropped,
-          segments: tables.segments.finish(),
-          sacks: tables.sacks.finish(),
-          windows: tables.windows.finish(),
-          events: tables.events.finish(),
-        }),
-      ),
+      sources: [...this.sources.values()].map((source) => source.finish()),
+      flows: [...this.flows.values()].map((flow) => flow.finish()),
       clock,
       problems,
     };
@@ -232,6 +263,7 @@ function takeSource(reading: JsonlReading, fields: Fields): boolean {
   if (!Number.isSafeInteger(id)) return false;
   const kind = SOURCE_KINDS.find((known) => known === fields['kind']) ?? 'host';
   const descriptor = { id, name: String(fields['name'] ?? ''), kind };
+  if (!reading.sources.has(id) && reading.sources.size >= MAX_DESCRIBED) return false;
   const source = reading.sources.get(id) ?? reading.addSource(descriptor);
   source.descriptor = descriptor;
   source.strings = Array.isArray(fields['strings']) ? fields['strings'].map(String) : [];
@@ -260,6 +292,7 @@ function takeFlow(reading: JsonlReading, fields: Fields): boolean {
     congestion: typeof fields['congestion'] === 'string' ? fields['congestion'] : '',
     startUs: number(fields['startUs']),
   };
+  if (!reading.flows.has(id) && reading.flows.size >= MAX_DESCRIBED) return false;
   const flow = reading.flows.get(id) ?? reading.addFlow(descriptor);
   flow.descriptor = descriptor;
   flow.firstSegment = number(fields['firstSegment']);

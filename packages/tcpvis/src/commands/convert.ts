@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import {
   busiestFlow,
   type FlowTrace,
@@ -45,6 +46,7 @@ function convert(input: string, out: string, options: ConvertOptions, output: Ou
     throw new UsageError(`${out}: its name says no format: use --to or ${formatNames('write')}`);
   const { name, title, write } = format;
   if (write === undefined) throw new UsageError(`${name} (${title}) is only read: write ${formatNames('write')}`);
+  if (isSameFile(input, out)) throw new UsageError(`${out} is the file that is read: give another name`);
   const { trace } = readTraceFile(input, options.from);
   for (const problem of trace.problems) output.error(`qanat-flow: ${input}: ${problem}\n`);
   const unknown = options.flow?.find((id) => !trace.flows.some((flow) => flow.id === id));
@@ -72,6 +74,17 @@ function convert(input: string, out: string, options: ConvertOptions, output: Ou
   } finally {
     progress.end();
     file.discard();
+  }
+}
+
+/** Whether both names are of one regular file, by whatever path or link. */
+function isSameFile(a: string, b: string): boolean {
+  try {
+    const [one, other] = [statSync(a), statSync(b)];
+    return one.isFile() && one.dev === other.dev && one.ino === other.ino;
+  } catch {
+    // One of them is not there, or cannot be looked at: whoever opens it will say so.
+    return false;
   }
 }
 
