@@ -1,7 +1,8 @@
 import { NEVER } from '@qanat/clock';
 import { settleAnswers } from './answers.ts';
 import { worthWriting } from './auto-tune.ts';
-import { type Connection, EVENT_WRITABLE } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { EVENT_WRITABLE } from './context.ts';
 import { count } from './counters.ts';
 import { reportsCongestion } from './ecn.ts';
 import { probeAcknowledged, scheduleLossProbe } from './loss-probe.ts';

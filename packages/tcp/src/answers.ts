@@ -1,5 +1,6 @@
 import { worthWriting } from './auto-tune.ts';
-import { type Connection, EVENT_RETURNED, EVENT_WRITABLE } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { EVENT_RETURNED, EVENT_WRITABLE } from './context.ts';
 import { CLOSED } from './state.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { NEVER } from '@qanat/clock';
 import { releaseSent } from './answers.ts';
-import { type Connection, EVENT_CLOSE } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { EVENT_CLOSE } from './context.ts';
 import { sendReset } from './control-output.ts';
 import { stopTimer } from './retransmit-timer.ts';
 import {

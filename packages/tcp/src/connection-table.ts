@@ -1,10 +1,13 @@
 import { NEVER, Timer } from '@qanat/clock';
 import type { TcpConfig } from './config.ts';
-import { Connection, type ConnectionUser, type TcpContext } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionUser, TcpContext } from './context.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
 import { Demux, grown } from './demux.ts';
 import { DormantState, isQuiet, type Rarities } from './dormant-state.ts';
 import type { TcpPath } from './network.ts';
+import { seqGeq, seqLt } from './seq.ts';
+import { SYN_RECEIVED } from './state.ts';
 
 /** When connections are put to sleep: memory against the work of waking them. */
 export interface SleepOptions {
@@ -94,6 +97,14 @@ export class ConnectionTable {
     return slot < 0 ? undefined : this.#awake[slot];
   }
 
+  /** The connection that an ICMP error quotes, if the sequence number is in flight (RFC 5927 section 4.1). */
+  quoted(local: number, localPort: number, remote: number, remotePort: number, seq: number): Connection | undefined {
+    const c = this.findAwake(local, localPort, remote, remotePort);
+    if (c === undefined) return undefined;
+    const from = c.state === SYN_RECEIVED ? c.iss : c.sndUna;
+    return seqGeq(seq, from) && seqLt(seq, c.sndNxt) ? c : undefined;
+  }
+
   has(local: number, localPort: number, remote: number, remotePort: number): boolean {
     return this.#demux.find(local, localPort, remote, remotePort) >= 0;
   }
@@ -124,10 +135,10 @@ export class ConnectionTable {
     return this.#holds(c);
   }
 
-  /** From now on a connection in TIME-WAIT is a few words. Its user may go on holding the object. */
+  /** From now on a connection in TIME-WAIT is a few words, if it needs no more. Its user may go on holding the object. */
   retire(c: Connection): void {
     const { slot } = c;
-    if (this.#awake[slot] !== c || c.lifeAtUs === NEVER) return;
+    if (!needsLittle(c) || this.#awake[slot] !== c || c.lifeAtUs === NEVER) return;
     const atUs = c.lifeAtUs;
     this.#rows[slot] = this.#state.saveWait(c);
     this.#lie(c, WAITS);
@@ -349,4 +360,10 @@ export class ConnectionTable {
       this.#serials = grown(this.#serials);
     }
   }
+}
+
+/** In TIME-WAIT, with nothing left to be told, read, sent or watched. */
+function needsLittle(c: Connection): boolean {
+  const told = c.events === 0 && !c.ackNow && !c.touched;
+  return told && !c.awaitsAnswers && c.observer === undefined && c.accurateEcn === undefined && c.rcv.readable === 0;
 }

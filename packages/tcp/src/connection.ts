@@ -1,16 +1,16 @@
-import type { Memory, PageAllocator } from '@qanat/bytes';
-import { NEVER, Timer, type TimerQueue } from '@qanat/clock';
+import { NEVER, type Timer } from '@qanat/clock';
 import { flowHash } from '@qanat/ipv4';
 import type { AccurateEcn } from './accurate-ecn.ts';
 import { initialRcvLimit } from './auto-tune.ts';
 import type { TcpConfig } from './config.ts';
 import { createCongestionControl, joinModel } from './congestion.ts';
 import type { CongestionControl, ModelControl, ModelState } from './congestion-control.ts';
-import type { DestinationCache } from './destination-metrics.ts';
+import { ConnectionTimer } from './connection-timer.ts';
+import type { ConnectionParent, ConnectionUser, TcpContext } from './context.ts';
+import { effectiveMss } from './mss.ts';
 import type { MtuProbe } from './mtu-state.ts';
 import type { TcpPath } from './network.ts';
 import type { TcpObserver, TimerState, WindowState } from './observer.ts';
-import { type SynOptions, TIMESTAMPS_BYTES } from './options.ts';
 import { RackState } from './rack-state.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import { RetransmitQueue } from './retransmit-queue.ts';
@@ -19,117 +19,13 @@ import { SendQueue } from './send-queue.ts';
 import { CA_OPEN, CA_RECOVERY, CLOSED, stateName, type TcpErrorCode, type TcpState, TIME_WAIT } from './state.ts';
 import type { TcpStats } from './stats.ts';
 import { TIMER_PERSIST, TIMER_RETRANSMIT } from './timer-modes.ts';
-
-/** Who uses a connection. Calls come at the end of a batch of segments or a timer, never from within a user call. */
-export interface ConnectionUser {
-  onConnect(): void;
-  /** There is something to read. */
-  onReadable(): void;
-  /** A write that was refused (in part) would get further now. */
-  onWritable(): void;
-  /** Of the memory that was lent some was given back (`snd.lent` has become less). It may come after onClose. */
-  onReturned?(): void;
-  /** The peer has sent its FIN and everything before it is in the receive queue. */
-  onEnd(): void;
-  /** The peer says that urgent data is on its way (RFC 9293 section 3.8.5). */
-  onUrgent(): void;
-  /**
-   * The connection is in trouble, and lives: ICMP told of a soft error, or R1 retransmissions went unanswered
-   * (ETIMEDOUT). The asynchronous report of RFC 9293 section 3.9.1.8.
-   */
-  onTrouble?(code: TcpErrorCode): void;
-  /** The connection is over; `error` is undefined after an orderly close. The last call. */
-  onClose(error: TcpErrorCode | undefined): void;
-  /**
-   * The connection has been silent for a while, and is stored away: the object is not to be used any more, `slot` stands
-   * for it (see `Tcp.wake`). A user without this method keeps its connection as it is.
-   */
-  onSleep?(slot: number): void;
-  /** It is awake again, in another object. */
-  onWake?(c: Connection): void;
-}
-
-/** Who hands out connections that peers open: a listener. */
-export interface ConnectionParent {
-  /** Nobody accepts: a handshake shall not be completed now. */
-  readonly acceptQueueFull: boolean;
-  /** The handshake is complete. */
-  established(c: Connection): void;
-  /** It ended before. */
-  failed(c: Connection): void;
-}
-
-/** What a connection needs of the layer it belongs to. */
-export interface TcpContext {
-  readonly memory: Memory;
-  readonly pages: PageAllocator;
-  readonly timers: TimerQueue;
-  readonly stats: TcpStats;
-  /** Time of the batch being processed, in microseconds. */
-  readonly nowUs: number;
-  /** The same in milliseconds, as timestamps count them (int32, it wraps). */
-  readonly nowMs: number;
-  /** Grain of the clock, in microseconds. */
-  readonly clockResolutionUs: number;
-  /** Scratch for the options of a SYN. */
-  readonly synOptions: SynOptions;
-  /** What earlier connections taught about destinations. */
-  readonly destinations: DestinationCache;
-  /** The clock itself. */
-  readClock(): number;
-  /** A time for the flow log, of something that took a little work (see `stamp-clock`). */
-  stamp(): number;
-  /** The stamp before, of what follows it at once. */
-  stampMark(): number;
-  /** A stamp for a call of the user. */
-  stampUser(): number;
-  /** A user call begins that acts by the time: outside of a batch, `nowUs` is that of the last one. */
-  userBegins(): void;
-  /** Asks for a turn (events, output) at the end of the batch. */
-  touch(c: Connection): void;
-  /** The device is full: asks for a turn when it has room. */
-  blockOnDevice(c: Connection): void;
-  /** Packets under way refer to memory that is not needed otherwise: sees to it when the device has answered. */
-  awaitAnswers(c: Connection): void;
-  /** Takes a closed connection out of the demultiplexer. */
-  forget(c: Connection): void;
-  /** Whether a connection whose last state was TIME-WAIT is still in it. */
-  stillWaits(c: Connection): boolean;
-  connectionTimer(c: Connection): void;
-}
-
-export const EVENT_CONNECT = 1;
-export const EVENT_READABLE = 2;
-export const EVENT_WRITABLE = 4;
-export const EVENT_END = 8;
-export const EVENT_CLOSE = 16;
-export const EVENT_URGENT = 32;
-export const EVENT_TROUBLE = 64;
-export const EVENT_RETURNED = 128;
-
-/** The timer of a connection: one function serves them all. */
-class ConnectionTimer extends Timer {
-  readonly connection: Connection;
-
-  constructor(connection: Connection) {
-    super(connectionDue);
-    this.connection = connection;
-  }
-}
-
-function connectionDue(this: Timer): void {
-  const { connection } = this as ConnectionTimer;
-  connection.tcp.connectionTimer(connection);
-}
+import { windowShiftFor } from './window.ts';
 
 /**
  * Counts of bytes pass 2^31. Where a field first held a fraction, V8 keeps a double in it from the start; else the first
  * overflow would change the layout of every connection, and throw away all code that was compiled for it.
  */
 const FRACTION = 0.5;
-
-/** Larger windows than this are not cut into equal segments: the rest of one is small against them. */
-const EVEN_WINDOW_BYTES = 32_768;
 
 /** RFC 5681: the initial ssthresh is arbitrarily high. */
 const INFINITE_SSTHRESH = 0x7fffffff;
@@ -512,24 +408,9 @@ export class Connection implements WindowState, TimerState, ModelState {
     return this.config.pathMtuDiscovery ? this.path.mtu : this.path.deviceMtu;
   }
 
-  /**
-   * Eff.snd.MSS (RFC 9293 section 3.7.1): the least of what the peer takes, what the path carries and what was
-   * configured, less the options that every segment carries; and at most half of the largest window the peer has
-   * offered, so that small windows do not stop the flow (the peer's whole window where that is below 536). A window of
-   * few segments is cut into equal ones: silly-window avoidance would leave what remains of it unused.
-   */
+  /** After anything that `effectiveMss` goes by has changed. */
   updateMss(): void {
-    let mss = Math.min(this.peerMss, this.pathMtu - 40);
-    if (this.config.mss > 0 && this.config.mss < mss) mss = this.config.mss;
-    const probe = this.mtuProbe;
-    if (probe?.enabled === true && probe.searchLow - 40 < mss) mss = probe.searchLow - 40;
-    if (this.timestampsOk) mss -= TIMESTAMPS_BYTES;
-    const window = this.maxSndWnd;
-    if (window > 0 && window <= EVEN_WINDOW_BYTES) {
-      const segments = Math.max(Math.ceil(window / mss), window > 536 ? 2 : 1);
-      mss = Math.floor(window / segments);
-    }
-    this.mss = mss > 0 ? mss : 1;
+    this.mss = effectiveMss(this);
   }
 
   /** @returns how many of `bytes` from SND.NXT on may share a segment: a record's end ends it. */
@@ -562,11 +443,4 @@ export class Connection implements WindowState, TimerState, ModelState {
     this.events |= event;
     this.tcp.touch(this);
   }
-}
-
-/** Smallest shift with which the whole buffer can be advertised. */
-export function windowShiftFor(rcvBuf: number): number {
-  let shift = 0;
-  while (shift < 14 && rcvBuf >>> shift > 65535) shift++;
-  return shift;
 }

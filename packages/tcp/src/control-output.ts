@@ -11,6 +11,7 @@ import { seqGt } from './seq.ts';
 import { SYN_RECEIVED } from './state.ts';
 import {
   ACK,
+  HEADERS_BYTES,
   RST,
   SYN,
   TCP_ACK,
@@ -98,7 +99,7 @@ function finishChecksum(c: Connection, addr: number, bytes: number): void {
 
 /** The MSS to announce: what the path lets us receive, RFC 6691 (options are not subtracted). */
 export function announcedMssFor(config: TcpConfig, path: TcpPath): number {
-  const fromPath = path.deviceMtu - 40;
+  const fromPath = path.deviceMtu - HEADERS_BYTES;
   return config.mss > 0 && config.mss < fromPath ? config.mss : fromPath;
 }
 

@@ -10,12 +10,11 @@ import {
 import type { Connection } from './connection.ts';
 import { quicken } from './delayed-ack.ts';
 import type { Segment } from './segment.ts';
-import { ACK, CWR, ECE, SYN } from './wire.ts';
+import { ACK, CWR, ECE, HEADERS_BYTES, SYN } from './wire.ts';
 
 /** ECN in TCP, RFC 3168 section 6.1, with the choices of Linux. Codepoints are the low bits of the TOS byte. */
 const ECT_0 = 2;
 const CE = 3;
-const HEADERS_BYTES = 40;
 
 /** ECN flags for our SYN: an ECN-setup SYN, unless one was lost (section 6.1.1.1). */
 export function synEcnFlags(c: Connection, reply: boolean): number {

@@ -5,6 +5,7 @@ import { type DestinationMetrics, noteSynLoss, pausedByLoss } from './destinatio
 import { resendWithoutBlame } from './non-congestion-loss.ts';
 import type { ParsedOptions } from './options.ts';
 import type { Segment } from './segment.ts';
+import { HEADERS_BYTES } from './wire.ts';
 
 /**
  * TCP Fast Open, RFC 7413, the client's side: data goes with the SYN if an earlier connection brought a cookie, else a
@@ -42,7 +43,7 @@ export function prepareFastOpen(c: Connection, metrics: DestinationMetrics | und
 /** Payload that the SYN has room for, by the MSS of the last time. */
 function dataRoom(c: Connection, metrics: DestinationMetrics | undefined): number {
   const known = metrics?.mss ?? 0;
-  const mss = Math.min(c.pathMtu - 40, known > 0 ? known : DEFAULT_MSS);
+  const mss = Math.min(c.pathMtu - HEADERS_BYTES, known > 0 ? known : DEFAULT_MSS);
   return Math.max(0, (c.config.mss > 0 ? Math.min(mss, c.config.mss) : mss) - OPTIONS_ROOM);
 }
 

@@ -1,5 +1,6 @@
 import { NEVER } from '@qanat/clock';
-import { type Connection, EVENT_TROUBLE } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { EVENT_TROUBLE } from './context.ts';
 import type { TcpErrorCode } from './state.ts';
 
 /** Notes a retransmission that a timeout caused, the `retries`-th of the segment: R1 (RFC 9293 section 3.8.3). */

@@ -2,7 +2,8 @@ import { addSum, type Packet } from '@qanat/bytes';
 import { pseudoHeaderSum } from '@qanat/ipv4';
 import { noteTimestamp } from './acceptability.ts';
 import { updateWindow } from './ack.ts';
-import { type Connection, EVENT_READABLE } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { EVENT_READABLE } from './context.ts';
 import { awaitsPlainAck, flightAcknowledged } from './flight-acknowledged.ts';
 import { observeReceived, observeWindow } from './observe.ts';
 import { measureAsReceiver } from './rcv-rtt.ts';
@@ -10,7 +11,7 @@ import type { Segment } from './segment.ts';
 import { seqDiff } from './seq.ts';
 import { ESTABLISHED } from './state.ts';
 import { growWindow } from './window.ts';
-import { ACK, PROTOCOL_TCP, PSH } from './wire.ts';
+import { ACK, HEADERS_BYTES, PROTOCOL_TCP, PSH } from './wire.ts';
 
 /**
  * Header prediction (Van Jacobson 1990; RFC 7323 appendix D): the next segment of a stream carries data at RCV.NXT within
@@ -78,7 +79,7 @@ export function takePredicted(c: Connection, segment: Segment, packet: Packet, s
   measureAsReceiver(c, segment);
   c.dataReceivedUs = tcp.nowUs;
   const size = packet.gsoSize > 0 && packet.gsoSize < bytes ? packet.gsoSize : bytes;
-  if (size > c.rcvMss) c.rcvMss = Math.min(size, c.path.deviceMtu - 40);
+  if (size > c.rcvMss) c.rcvMss = Math.min(size, c.path.deviceMtu - HEADERS_BYTES);
   growWindow(c, bytes);
   if (stored) rcv.advance(bytes);
   else rcv.insert(segment.seq, packet, segment.dataOffset, bytes);

@@ -8,11 +8,13 @@ export {
   tcpConfig,
 } from './config.ts';
 export type { CongestionControl, CongestionState } from './congestion-control.ts';
-export type { Connection, ConnectionUser } from './connection.ts';
+export type { Connection } from './connection.ts';
 export type { SleepOptions } from './connection-table.ts';
+export type { ConnectionUser } from './context.ts';
 export { countersOf, type TcpCounters } from './counters.ts';
 export type { FastOpenKey } from './fast-open-server.ts';
 export { type TcpInfo, tcpInfo } from './info.ts';
+export type { TcpLayerOptions } from './layer-options.ts';
 export type { Listener, OnConnection } from './listener.ts';
 export type { TcpLending, TcpNetwork, TcpPath } from './network.ts';
 export * from './observer.ts';
@@ -30,6 +32,6 @@ export { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
 export { formatSs, SS_HEADER, type SsInfo, type SsSink, ssInfo, writeSs } from './ss.ts';
 export * from './state.ts';
 export { TcpStats } from './stats.ts';
-export { Tcp, type TcpLayerOptions } from './tcp.ts';
+export { Tcp } from './tcp.ts';
 export * as user from './user.ts';
 export * from './wire.ts';

@@ -1,5 +1,6 @@
 import type { TcpConfig } from './config.ts';
-import type { Connection, ConnectionParent } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { ConnectionParent } from './context.ts';
 
 /** What a listener shall do with a new connection: set its `user`, then let it run. */
 export type OnConnection = (c: Connection) => void;

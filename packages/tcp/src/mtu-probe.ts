@@ -4,9 +4,8 @@ import { MtuProbe } from './mtu-state.ts';
 import { TIMESTAMPS_BYTES } from './options.ts';
 import { seqDiff, seqGeq } from './seq.ts';
 import { CA_OPEN } from './state.ts';
+import { HEADERS_BYTES } from './wire.ts';
 
-/** IPv4 and TCP headers without options. */
-const HEADERS_BYTES = 40;
 /** The search ends when it is this close [tcp_probe_threshold]. */
 const SEARCH_THRESHOLD_BYTES = 8;
 /** A failed or finished search is taken up again after this [tcp_probe_interval]. */

@@ -140,6 +140,20 @@ export interface SynOptions {
   cookieExperimental: boolean;
 }
 
+/** @returns an offer of nothing: scratch to be filled in. */
+export function noSynOptions(): SynOptions {
+  return {
+    mss: 0,
+    windowShift: -1,
+    sackPermitted: false,
+    timestamps: false,
+    tsVal: 0,
+    tsEcr: 0,
+    cookie: undefined,
+    cookieExperimental: false,
+  };
+}
+
 /**
  * Writes the options of a SYN in Linux's order (mss, sackOK, TS, nop, wscale, FO), padded with NOPs to four bytes.
  * @returns their length in bytes.

@@ -2,7 +2,8 @@ import { addSum, type Memory, type Packet } from '@qanat/bytes';
 import { flowHash, pseudoHeaderSum } from '@qanat/ipv4';
 import { abort } from './close.ts';
 import type { TcpConfig } from './config.ts';
-import { Connection, type TcpContext, windowShiftFor } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { TcpContext } from './context.ts';
 import { announcedMssFor, sendSyn } from './control-output.ts';
 import { negotiateEcn } from './ecn.ts';
 import { type FastOpenKey, FastOpenServer } from './fast-open-server.ts';
@@ -15,7 +16,8 @@ import { synOptionsBytes, writeSynOptions } from './options.ts';
 import type { Segment } from './segment.ts';
 import { SYN_RECEIVED } from './state.ts';
 import { cookieOptions, cookieTimestamp, SynCookies } from './syn-cookie.ts';
-import { ACK, ECE, RST, SYN, TCP_CHECKSUM, TCP_HEADER_BYTES } from './wire.ts';
+import { windowShiftFor } from './window.ts';
+import { ACK, ECE, HEADERS_BYTES, RST, SYN, TCP_CHECKSUM, TCP_HEADER_BYTES } from './wire.ts';
 
 const PROTOCOL_TCP = 6;
 
@@ -177,7 +179,7 @@ export class PassiveOpen {
     const shift = timestamps && config.windowScaling ? offered.windowShift : -1;
     const sack = timestamps && config.sack && offered.sackPermitted;
     const ecn = timestamps && config.ecn !== 'off' && (segment.flags & ECE) !== 0;
-    const mss = Math.min(offered.mss === 0 ? 536 : offered.mss, path.deviceMtu - 40);
+    const mss = Math.min(offered.mss === 0 ? 536 : offered.mss, path.deviceMtu - HEADERS_BYTES);
     const offset = this.#tcp.timestampOffset(segment.dst, segment.dstPort, segment.src, segment.srcPort);
     options.mss = announcedMssFor(config, path);
     options.windowShift = shift >= 0 ? windowShiftFor(config.rcvBuf) : -1;

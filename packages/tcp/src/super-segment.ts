@@ -1,20 +1,21 @@
 import type { Connection } from './connection.ts';
 import { noteAnswer } from './delayed-ack.ts';
+import { TIMESTAMPS_BYTES } from './options.ts';
 import { paceSent, pacingRate, sendQuantum } from './pacing.ts';
 import { rateSentRun } from './rate.ts';
 import { SEG_FIN } from './retransmit-queue.ts';
 import { sendSegment } from './segment-output.ts';
 import { holdsSmall } from './send-policy.ts';
 import { CA_CWR, CA_RECOVERY } from './state.ts';
-import { ACK, FIN, PSH } from './wire.ts';
+import { ACK, FIN, HEADERS_BYTES, PSH } from './wire.ts';
 
 /**
  * Segmentation offload: several segments of new data go to the device as one packet with one header, and are cut
  * further down, if at all. The retransmission queue holds them one by one, so recovery does not know of it.
  */
 
-/** IPv4 and TCP headers with the timestamps option. */
-const HEADERS_BYTES = 52;
+/** With the timestamps option. */
+const MOST_HEADERS_BYTES = HEADERS_BYTES + TIMESTAMPS_BYTES;
 /** A sender that is about to fill the window waits for an acknowledgment only if it sent something this long ago. */
 const DEFER_WITHIN_US = 1000;
 /** Where a third of the window is open, that is enough to send [tcp_tso_win_divisor]. */
@@ -62,7 +63,7 @@ export function sendSuperSegment(c: Connection, unsent: number, window: number, 
     bytes = unsent;
   }
   // A packet within the MTU goes as it is.
-  if (segments < 2 || bytes + HEADERS_BYTES <= c.path.deviceMtu) return SUPER_NONE;
+  if (segments < 2 || bytes + MOST_HEADERS_BYTES <= c.path.deviceMtu) return SUPER_NONE;
   const fin = finDue && bytes === unsent && bytes < window;
   const flags = ACK | (bytes === unsent ? PSH : 0) | (fin ? FIN : 0);
   if (!sendSegment(c, c.sndNxt, flags, bytes, false, segments)) return SUPER_BLOCKED;
@@ -81,7 +82,7 @@ export function sendSuperSegment(c: Connection, unsent: number, window: number, 
 /** Segments in one packet at most: what the device takes, and about a millisecond of the pace (Linux: tcp_tso_autosize). */
 function mostSegments(c: Connection): number {
   const { mss } = c;
-  const device = c.path.gsoMaxBytes - HEADERS_BYTES;
+  const device = c.path.gsoMaxBytes - MOST_HEADERS_BYTES;
   const rate = pacingRate(c);
   let bytes = sendQuantum(rate, mss);
   const { minRttUs } = c.rtt;

@@ -1,63 +1,38 @@
-import { addSum, type Memory, PACKET_DATA_VALIDATED, type Packet, type PageAllocator, swapSum } from '@qanat/bytes';
+import { type Memory, PACKET_DATA_VALIDATED, type Packet, type PageAllocator } from '@qanat/bytes';
 import { type Clock, type Random, Timer, type TimerQueue } from '@qanat/clock';
-import { pseudoHeaderSum } from '@qanat/ipv4';
 import { answersCame } from './answers.ts';
-import { abort, finish } from './close.ts';
+import { finish } from './close.ts';
 import type { TcpConfig } from './config.ts';
-import {
-  Connection,
-  EVENT_CLOSE,
-  EVENT_CONNECT,
-  EVENT_END,
-  EVENT_READABLE,
-  EVENT_RETURNED,
-  EVENT_TROUBLE,
-  EVENT_URGENT,
-  EVENT_WRITABLE,
-} from './connection.ts';
-import { ConnectionTable, type SleepOptions } from './connection-table.ts';
+import { Connection } from './connection.ts';
+import { ConnectionTable } from './connection-table.ts';
 import { sendSyn } from './control-output.ts';
 import { DestinationCache } from './destination-metrics.ts';
 import { prepareFastOpen } from './fast-open.ts';
 import type { FastOpenKey } from './fast-open-server.ts';
-import { reportTrouble } from './give-up.ts';
 import { isPredicted, storesWell, takePredicted } from './header-prediction.ts';
+import { adviceArrives } from './icmp-advice.ts';
 import { ANSWER_RST, OPEN_AGAIN, segmentArrives } from './input.ts';
 import { IsnGenerator } from './isn.ts';
+import type { TcpLayerOptions } from './layer-options.ts';
 import type { Listener, OnConnection } from './listener.ts';
 import type { TcpNetwork, TcpPath } from './network.ts';
-import { observeWake } from './observe.ts';
-import { WAITS_CLOSE, WAITS_CONNECT, WAITS_READABLE, WAITS_WRITABLE } from './observer.ts';
-import type { SynOptions } from './options.ts';
+import { noSynOptions } from './options.ts';
 import { output } from './output.ts';
+import { packetSum } from './packet-sum.ts';
 import { type PassiveContext, PassiveOpen } from './passive-open.ts';
 import { mtuReduced } from './path-mtu.ts';
+import { PortSpace } from './port-space.ts';
 import { Segment } from './segment.ts';
-import { seqGeq, seqLeq, seqLt } from './seq.ts';
+import { seqLeq } from './seq.ts';
 import { StampClock } from './stamp-clock.ts';
 import { CLOSED, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
 import { TcpStats } from './stats.ts';
+import { tell } from './tell.ts';
 import { runTimers } from './timers.ts';
-import { headerFits, PROTOCOL_TCP } from './wire.ts';
-
-/** RFC 6335: ephemeral ports, Linux's part of the range. */
-const EPHEMERAL_FIRST = 32768;
-const EPHEMERAL_LAST = 60999;
+import { headerFits } from './wire.ts';
 
 /** Turns given at the end of one batch before the loop gets its say again. */
 const TURNS_PER_BATCH = 100_000;
-
-export interface TcpLayerOptions {
-  readonly network: TcpNetwork;
-  readonly pages: PageAllocator;
-  readonly clock: Clock;
-  readonly timers: TimerQueue;
-  readonly random: Random;
-  /** Key of Fast Open cookies that we give out; hosts that serve one address share it. Default: random. */
-  readonly fastOpenKey?: FastOpenKey;
-  /** When idle connections are stored away. */
-  readonly sleep?: SleepOptions;
-}
 
 /**
  * The TCP of one host: all its connections and listeners. Segments and time come in, segments and events go out; it
@@ -68,23 +43,13 @@ export class Tcp implements PassiveContext {
   readonly pages: PageAllocator;
   readonly timers: TimerQueue;
   readonly stats = new TcpStats();
-  readonly synOptions: SynOptions = {
-    mss: 0,
-    windowShift: -1,
-    sackPermitted: false,
-    timestamps: false,
-    tsVal: 0,
-    tsEcr: 0,
-    cookie: undefined,
-    cookieExperimental: false,
-  };
+  readonly synOptions = noSynOptions();
   readonly destinations = new DestinationCache();
   nowUs = 0;
   nowMs = 0;
   readonly clockResolutionUs: number;
   readonly #network: TcpNetwork;
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #isn: IsnGenerator;
   readonly #connections: ConnectionTable;
   readonly #passive: PassiveOpen;
@@ -106,7 +71,7 @@ export class Tcp implements PassiveContext {
   /** Connections whose users are to be told what they caused themselves, once their call has returned. */
   #untold: Connection[] = [];
   readonly #tellTimer = new Timer(() => this.#tellUntold());
-  #portOffset: number;
+  readonly #ports: PortSpace;
 
   constructor(options: TcpLayerOptions) {
     this.memory = options.network.memory;
@@ -116,7 +81,6 @@ export class Tcp implements PassiveContext {
     this.#clock = options.clock;
     this.clockResolutionUs = options.clock.resolutionUs;
     this.#stamps = new StampClock(options.clock);
-    this.#random = options.random;
     this.#isn = new IsnGenerator(options.random.u32(), options.random.u32());
     this.#passive = new PassiveOpen(
       this,
@@ -124,8 +88,8 @@ export class Tcp implements PassiveContext {
       new IsnGenerator(options.random.u32(), options.random.u32()),
       () => options.fastOpenKey ?? randomKey(options.random),
     );
-    this.#connections = new ConnectionTable(this, demuxKey(this.#isn), options.sleep);
-    this.#portOffset = options.random.u32() & 0xffff;
+    this.#connections = new ConnectionTable(this, [this.#isn.hash(0, 0, 1), this.#isn.hash(0, 0, 2)], options.sleep);
+    this.#ports = new PortSpace(options.random, this.#isn, this.#connections, this.#passive);
     this.#readTime();
   }
 
@@ -241,8 +205,8 @@ export class Tcp implements PassiveContext {
     this.#work(true);
   }
 
-  /** @param tell whether users may be called back: not from within their own calls. */
-  #work(tell: boolean): void {
+  /** @param mayTell whether users may be called back: not from within their own calls. */
+  #work(mayTell: boolean): void {
     this.#inBatch = true;
     const touched = this.#touched;
     let turns = 0;
@@ -251,14 +215,14 @@ export class Tcp implements PassiveContext {
       touched[this.#touchedHead++] = undefined;
       c.touched = false;
       if (c.events !== 0) {
-        if (tell) this.#tell(c);
+        if (mayTell) tell(c);
         else this.#untold.push(c);
         // Its user did something with it: output has a turn of its own, after all that is to be told.
         if (c.touched) continue;
       }
       if (c.state !== CLOSED && c.state !== SYN_SENT && !c.txBlocked) output(c);
       else if (c.state !== CLOSED) c.rearm();
-      if (c.state === TIME_WAIT && needsLittle(c)) this.#connections.retire(c);
+      if (c.state === TIME_WAIT) this.#connections.retire(c);
     }
     if (this.#touchedHead === this.#touchedTail) {
       this.#touchedHead = 0;
@@ -307,18 +271,11 @@ export class Tcp implements PassiveContext {
     code: TcpErrorCode,
     hard: boolean,
   ): void {
-    const c = this.#quoted(local, localPort, remote, remotePort, seq);
+    const c = this.#connections.quoted(local, localPort, remote, remotePort, seq);
     if (c === undefined) return;
     const nested = this.#inBatch;
     if (!nested) this.beginBatch();
-    c.softError = code;
-    // A connection that is being opened fails at once, as Linux does; an established one survives soft errors (MUST-56),
-    // and hard ones too (RFC 5927 section 5: ICMP is not authenticated).
-    // Half-open connections of a listener go by net and host unreachable too, as there: the peer asks again.
-    const unreachable = code === 'EHOSTUNREACH' || code === 'ENETUNREACH';
-    const halfOpen = c.state === SYN_RECEIVED && !c.fastOpen && (hard || (c.parent !== undefined && unreachable));
-    if (c.state === SYN_SENT || halfOpen) abort(c, code, false);
-    else reportTrouble(c, code);
+    adviceArrives(c, code, hard);
     if (!nested) this.endBatch();
   }
 
@@ -328,7 +285,7 @@ export class Tcp implements PassiveContext {
    * `pathMtuChanged` follows.
    */
   believesTooBig(local: number, localPort: number, remote: number, remotePort: number, seq: number): boolean {
-    return this.#quoted(local, localPort, remote, remotePort, seq) !== undefined;
+    return this.#connections.quoted(local, localPort, remote, remotePort, seq) !== undefined;
   }
 
   /** The MTU of the path to a host has become smaller: every connection to it adapts. */
@@ -337,14 +294,6 @@ export class Tcp implements PassiveContext {
     if (!nested) this.beginBatch();
     for (const c of this.#connections.to(remote)) mtuReduced(c);
     if (!nested) this.endBatch();
-  }
-
-  /** The connection that an ICMP error quotes, if the sequence number is in flight (RFC 5927 section 4.1). */
-  #quoted(local: number, localPort: number, remote: number, remotePort: number, seq: number): Connection | undefined {
-    const c = this.#connections.findAwake(local, localPort, remote, remotePort);
-    if (c === undefined) return undefined;
-    const from = c.state === SYN_RECEIVED ? c.iss : c.sndUna;
-    return seqGeq(seq, from) && seqLt(seq, c.sndNxt) ? c : undefined;
   }
 
   // --- From the user -------------------------------------------------------------------------------------------
@@ -364,7 +313,7 @@ export class Tcp implements PassiveContext {
     const { localAddress: local, remoteAddress: remote } = path;
     if (!this.#inBatch) this.#readTime();
     if (localPort === 0) {
-      localPort = this.#ephemeralPort(local, remote, remotePort);
+      localPort = this.#ports.ephemeral(local, remote, remotePort);
       if (localPort === 0) return 'EADDRNOTAVAIL';
     } else {
       if (this.#connections.has(local, localPort, remote, remotePort)) return 'EADDRINUSE';
@@ -407,13 +356,7 @@ export class Tcp implements PassiveContext {
 
   /** A free port for `listen` on port 0. @returns 0 when all are taken. */
   freeListenPort(): number {
-    const count = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
-    const start = this.#random.u32() % count;
-    for (let i = 0; i < count; i++) {
-      const port = EPHEMERAL_FIRST + ((start + i) % count);
-      if (!this.#passive.isListening(port)) return port;
-    }
-    return 0;
+    return this.#ports.free();
   }
 
   userBegins(): void {
@@ -517,68 +460,8 @@ export class Tcp implements PassiveContext {
     for (const c of untold) this.touch(c);
     this.endBatch();
   }
-
-  #tell(c: Connection): void {
-    const events = c.events;
-    c.events = 0;
-    const user = c.user;
-    if (user === undefined) return;
-    if (c.observer !== undefined) observeTold(c, events);
-    if (events & EVENT_CONNECT) user.onConnect();
-    if (events & EVENT_URGENT) user.onUrgent();
-    if (events & EVENT_TROUBLE && c.state !== CLOSED) user.onTrouble?.(c.trouble);
-    if (events & EVENT_READABLE && c.rcv.readable > 0) user.onReadable();
-    if (events & EVENT_END) user.onEnd();
-    if (events & EVENT_RETURNED) user.onReturned?.();
-    if (events & EVENT_WRITABLE && c.state !== CLOSED) user.onWritable();
-    if (events & EVENT_CLOSE) user.onClose(c.error);
-  }
-
-  /** RFC 6056 algorithm 3: a keyed offset for each remote end, then counting. */
-  #ephemeralPort(local: number, remote: number, remotePort: number): number {
-    const count = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
-    const offset = (this.#isn.hash(local, remote, remotePort) >>> 0) % count;
-    for (let i = 0; i < count; i++) {
-      const port = EPHEMERAL_FIRST + ((offset + this.#portOffset++) % count);
-      if (!this.#connections.has(local, port, remote, remotePort) && !this.#passive.isListening(port)) return port;
-    }
-    return 0;
-  }
-}
-
-/** Which of the events that a user is told of end a wait. */
-function observeTold(c: Connection, events: number): void {
-  if (events & EVENT_CONNECT) observeWake(c, WAITS_CONNECT);
-  if (events & EVENT_READABLE && c.rcv.readable > 0) observeWake(c, WAITS_READABLE);
-  if (events & EVENT_WRITABLE && c.state !== CLOSED) observeWake(c, WAITS_WRITABLE);
-  if (events & EVENT_CLOSE) observeWake(c, WAITS_CLOSE);
-}
-
-/** In TIME-WAIT, with nothing left to be told, read, sent or watched. */
-function needsLittle(c: Connection): boolean {
-  const told = c.events === 0 && !c.ackNow && !c.touched;
-  return told && !c.awaitsAnswers && c.observer === undefined && c.accurateEcn === undefined && c.rcv.readable === 0;
-}
-
-/** Words of the stack's secret, like its initial sequence numbers. */
-function demuxKey(isn: IsnGenerator): [number, number] {
-  return [isn.hash(0, 0, 1), isn.hash(0, 0, 2)];
 }
 
 function randomKey(random: Random): FastOpenKey {
   return [random.u32(), random.u32(), random.u32(), random.u32()];
-}
-
-/** The sum over pseudo-header and segment: 0xffff when the checksum holds. Fragments may begin at odd offsets. */
-function packetSum(memory: Memory, packet: Packet, src: number, dst: number): number {
-  const { kernel } = memory;
-  let sum = addSum(pseudoHeaderSum(src, dst, PROTOCOL_TCP, packet.len), kernel.sum(packet.addr, packet.headLen));
-  let odd = packet.headLen & 1;
-  for (let i = 0; i < packet.fragCount; i++) {
-    const bytes = packet.fragLen[i]!;
-    const part = kernel.sum(packet.fragAddr[i]!, bytes);
-    sum = addSum(sum, odd ? swapSum(part) : part);
-    odd ^= bytes & 1;
-  }
-  return sum;
 }

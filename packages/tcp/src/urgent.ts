@@ -1,4 +1,5 @@
-import { type Connection, EVENT_URGENT } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { EVENT_URGENT } from './context.ts';
 import type { Segment } from './segment.ts';
 import { seqDiff, seqGeq, seqGt } from './seq.ts';
 

@@ -58,3 +58,10 @@ function keepOffer(c: Connection, current: number): number {
   const field = (current + part) >>> shift;
   return c.rcv.readable + (field << shift) > c.rcv.limit + part ? current >>> shift : field;
 }
+
+/** Smallest shift with which the whole buffer can be advertised. */
+export function windowShiftFor(rcvBuf: number): number {
+  let shift = 0;
+  while (shift < 14 && rcvBuf >>> shift > 65535) shift++;
+  return shift;
+}

@@ -11,6 +11,8 @@ export const TCP_WINDOW = 14;
 export const TCP_CHECKSUM = 16;
 export const TCP_URGENT = 18;
 export const TCP_HEADER_BYTES = 20;
+/** IPv4 and TCP headers without options: what an MSS leaves out (RFC 9293 section 3.7.1). */
+export const HEADERS_BYTES = 40;
 export const TCP_MAX_HEADER_BYTES = 60;
 
 export const FIN = 0x01;
