@@ -10,7 +10,7 @@ export type Route = (request: IncomingMessage, response: ServerResponse) => void
  * Serves `routes` (by path) on 127.0.0.1.
  * @param port 0 for any that is free.
  * @returns the server and the page's address.
- * @throws Error when the port is taken.
+ * @throws Error with a sentence for people when the port cannot be used.
  */
 export async function servePage(
   routes: Readonly<Record<string, Route>>,
@@ -27,10 +27,16 @@ export async function servePage(
     route(request, response);
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) => reject(new Error(portTrouble(port, error))));
     server.listen(port, '127.0.0.1', resolve);
   });
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
+}
+
+function portTrouble(port: number, error: NodeJS.ErrnoException): string {
+  if (error.code === 'EADDRINUSE') return `port ${port} is in use: choose another, or 0 for any that is free`;
+  if (error.code === 'EACCES') return `port ${port} may not be used without more rights: choose one above 1023, or 0`;
+  return `port ${port} cannot be used: ${error.message}`;
 }
 
 function refuse(response: ServerResponse, status: number): void {

@@ -19,7 +19,7 @@ export function registerServe(program: Command, output: Output): void {
       const html = await pageHtml({ kind: 'url', name: basename(input), url: 'log' });
       const routes = { '/': textRoute(html, 'text/html; charset=utf-8'), '/log': fileRoute(input) };
       const { server, url } = await servePage(routes, options.port).catch((error: Error) => {
-        throw new UsageError(`port ${options.port} cannot be used: ${error.message}`);
+        throw new UsageError(error.message);
       });
       output.out(`${url}\n`);
       await new Promise<void>((resolve) => {

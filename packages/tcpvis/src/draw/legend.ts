@@ -49,7 +49,7 @@ export function legendOf(data: PanelData, theme: Theme, flows: readonly string[]
   const entries: LegendEntry[] = [];
   const overlaid = flows.length > 1;
   if (overlaid && !data.layers.every((layer) => layer.type === 'shares')) {
-    return flows.map((label, index) => ({
+    return shortNames(flows).map((label, index) => ({
       key: `flow${index}`,
       label,
       color: theme.flows[index % theme.flows.length]!,
@@ -91,6 +91,21 @@ export function legendOf(data: PanelData, theme: Theme, flows: readonly string[]
     });
   }
   return entries;
+}
+
+/** @returns names without what all of them begin and end with, cut where words begin and end. */
+function shortNames(names: readonly string[]): readonly string[] {
+  const words = names.map((name) => name.match(/[^\s:]+|[\s:]+/g) ?? []);
+  const same = (at: (list: readonly string[]) => string | undefined): boolean =>
+    words.every((list) => at(list) !== undefined && at(list) === at(words[0]!));
+  let first = 0;
+  while (same((list) => list[first])) first++;
+  let last = 0;
+  while (same((list) => list[list.length - 1 - last])) last++;
+  const left = words.map((list) => list.slice(first, list.length - last).join('').trim());
+  // A port alone is known by its colon.
+  const isPort = words[0]?.[first - 1] === ':';
+  return left.every((name) => name !== '') ? left.map((name) => (isPort ? `:${name}` : name)) : names;
 }
 
 function statesIn(shares: Float32Array, states: number): number[] {

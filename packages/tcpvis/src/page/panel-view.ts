@@ -32,7 +32,8 @@ export class PanelView {
     this.plan = plan;
     this.#events = events;
     this.#title.textContent = PANEL_KINDS[plan.spec.kind].title;
-    const head = make('div', { class: 'panel-head' }, this.#title, this.#state, this.#legend);
+    const of = plan.of === undefined ? undefined : make('span', { class: 'state-value' }, plan.of);
+    const head = make('div', { class: 'panel-head' }, this.#title, of, this.#state, this.#legend);
     this.element = make(
       'section',
       { class: 'panel', 'data-kind': plan.spec.kind, 'data-key': plan.key },
@@ -84,14 +85,16 @@ export class PanelView {
     const unit = PANEL_KINDS[this.plan.spec.kind].unit;
     const [v0, v1] = this.#valueRange(t0, t1);
     const frame = { x: GUTTER, y: 1, width: this.width, height: this.height, t0, t1, v0, v1 };
-    paintGrid(surface, frame, unit, originUs, theme);
-    paintValueAxis(surface, frame, unit, theme);
+    // Without a picture there is nothing that numbers could stand for.
+    if (tile === undefined || tile.empty !== undefined) paintGrid(surface, frame, 'share', originUs, theme);
     if (tile === undefined) return;
     if (tile.empty !== undefined) {
       const at = { size: 12, color: theme.faint, align: 'center' } as const;
       surface.text(tile.empty, GUTTER + this.width / 2, 1 + this.height / 2, at);
       return;
     }
+    paintGrid(surface, frame, unit, originUs, theme);
+    paintValueAxis(surface, frame, unit, theme);
     const { bitmap } = tile;
     const perTime = bitmap.width / (tile.t1 - tile.t0);
     const perValue = bitmap.height / (tile.v1 - tile.v0);

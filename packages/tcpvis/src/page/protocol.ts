@@ -86,6 +86,8 @@ export interface Summary {
 export interface PanelPlan {
   readonly key: string;
   readonly spec: PanelSpec;
+  /** Whose it is, where panels of several flows stand above each other. */
+  readonly of?: string;
 }
 
 export interface ColumnPlan {

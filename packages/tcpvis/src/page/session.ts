@@ -194,10 +194,12 @@ export class Session {
           : [engine.sideOf(main, 'sender'), engine.sideOf(main, 'receiver')];
       return [...new Set(ends)].map((flow, column) => {
         const direction = engine.mainDirection(flow);
-        const specs = uniqueSpecs(chosen.panels.map(({ kind }) => ({ kind, flows: [flow], direction })));
+        // What one of them has stands in all, so that the same picture is at the same height.
+        const kinds = chosen.panels.filter(({ kind }) => ends.some((end) => engine.has({ kind, flows: [end], direction })));
+        const specs = uniqueSpecs(kinds.map(({ kind }) => ({ kind, flows: [flow], direction })));
         return {
           title: `${direction === 0 ? 'Sender' : 'Receiver'} ${names[flow] ?? ''}`,
-          panels: keyed(specs, `c${column}`),
+          panels: specs.map((spec, index) => ({ key: `c${column}.${index}.${spec.kind}`, spec })),
         };
       });
     }
@@ -212,7 +214,8 @@ export class Session {
       const specs = flows
         .slice(0, MAX_EACH)
         .flatMap((flow) => kinds.map(({ kind }) => ({ kind, flows: [flow], direction: engine.mainDirection(flow) })));
-      return [{ title: '', panels: keyed(specs, 'e') }];
+      const panels = keyed(specs, 'e').map((plan) => ({ ...plan, of: names[plan.spec.flows[0]!] ?? '' }));
+      return [{ title: '', panels }];
     }
     return [
       {

@@ -32,13 +32,17 @@ button[aria-pressed='true']:not(.entry) { background: var(--accent); border-colo
 .toolbar { display: flex; align-items: center; gap: 8px; padding: 8px 14px; min-width: 0; }
 .brand { font-weight: 700; font-size: 15px; letter-spacing: .01em; color: var(--accent); }
 .file { font-weight: 600; max-width: 22ch; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.flows { position: relative; min-width: 0; }
-.flow-button { max-width: 46ch; overflow: hidden; text-overflow: ellipsis; }
+.flows { position: relative; flex: 0 1 auto; min-width: 14ch; }
+.preset { flex: 0 1 auto; min-width: 10ch; }
+.file { flex: 0 1 auto; min-width: 4ch; }
+.modes { flex: none; }
+.flow-button { max-width: 100%; overflow: hidden; text-overflow: ellipsis; }
 .flow-list {
-  position: absolute; z-index: 20; top: 34px; left: 0; min-width: 420px; max-height: 60vh; overflow: auto; padding: 6px;
+  position: absolute; z-index: 20; top: 34px; left: 0; width: max-content; max-width: 92vw; max-height: 60vh; overflow: auto; padding: 6px;
   background: var(--card); border: 1px solid var(--line); border-radius: 8px; box-shadow: var(--shadow);
 }
-.flow { display: flex; align-items: center; gap: 8px; padding: 2px 6px; }
+.flow { display: flex; align-items: center; gap: 8px; padding: 2px 6px; white-space: nowrap; }
+.flow-filter { width: 100%; font: inherit; color: inherit; background: var(--page); border: 1px solid var(--line); border-radius: 6px; padding: 4px 8px; margin-bottom: 4px; }
 .flow-name { border: 0; background: none; text-align: left; flex: 1; padding: 3px 4px; }
 .modes { display: flex; }
 .modes button { border-radius: 0; margin-left: -1px; }
@@ -61,7 +65,7 @@ button[aria-pressed='true']:not(.entry) { background: var(--accent); border-colo
 .panel-head { display: flex; align-items: center; gap: 12px; height: 22px; padding: 0 18px 0 76px; }
 .panel-title { font-weight: 600; font-size: 12px; white-space: nowrap; }
 .state-value { font-size: 12px; color: var(--faint); white-space: nowrap; }
-.legend { flex: 1; display: flex; justify-content: flex-end; gap: 2px; min-width: 0; overflow: hidden; }
+.legend { flex: 1; display: flex; justify-content: safe flex-end; gap: 2px; min-width: 0; overflow: hidden; }
 .entry { display: inline-flex; align-items: center; gap: 5px; height: 20px; padding: 0 6px; border: 0; background: none; font-size: 11.5px; color: var(--faint); white-space: nowrap; flex: none; }
 button.entry:hover { color: var(--text); }
 .entry.off { opacity: .4; text-decoration: line-through; }
@@ -75,13 +79,13 @@ button.entry:hover { color: var(--text); }
 .stamp { position: absolute; bottom: 1px; left: 0; padding: 1px 6px; border-radius: 4px; background: var(--text); color: var(--page); font-size: 11px; pointer-events: none; white-space: nowrap; }
 .selection { position: absolute; top: 0; bottom: 24px; background: color-mix(in srgb, var(--accent) 18%, transparent); border: 1px solid var(--accent); border-width: 0 1px; pointer-events: none; }
 
-.events { width: 430px; flex: none; display: flex; flex-direction: column; border-left: 1px solid var(--line); background: var(--card); min-height: 0; }
+.events { width: 480px; flex: none; display: flex; flex-direction: column; border-left: 1px solid var(--line); background: var(--card); min-height: 0; }
 .events-head { display: flex; justify-content: space-between; padding: 8px 12px; }
 .events-at { font-size: 12px; color: var(--faint); }
 .events-scroll { flex: 1; overflow: auto; position: relative; }
 .events table { border-collapse: collapse; width: 100%; font-size: 11.5px; table-layout: fixed; }
 .events th { position: sticky; top: 0; background: var(--card); text-align: left; font-weight: 500; color: var(--faint); padding: 2px 6px; }
-.events th:nth-child(1) { width: 86px; text-align: right; } .events th:nth-child(2) { width: 62px; } .events th:nth-child(3) { width: 92px; }
+.events th:nth-child(1) { width: 84px; text-align: right; } .events th:nth-child(2) { width: 76px; } .events th:nth-child(3) { width: 134px; }
 .events td { padding: 2px 6px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; border-top: 1px solid color-mix(in srgb, var(--line) 50%, transparent); }
 .events .delta { text-align: right; } .events .of, .events .detail { color: var(--faint); }
 .events .what { font-weight: 600; }
@@ -106,5 +110,9 @@ button.entry:hover { color: var(--text); }
 .help td { padding: 3px 14px 3px 0; }
 kbd { display: inline-block; min-width: 22px; text-align: center; padding: 1px 6px; margin-right: 4px; border: 1px solid var(--line); border-bottom-width: 2px; border-radius: 5px; background: var(--page); font: inherit; font-size: 12px; }
 .dropping body::after { content: 'Drop it'; position: fixed; inset: 12px; z-index: 50; display: grid; place-items: center; font-size: 24px; font-weight: 600; border: 3px dashed var(--accent); border-radius: 16px; background: color-mix(in srgb, var(--page) 80%, transparent); }
-@media (max-width: 1000px) { .hint, .file { display: none; } .events { width: 320px; } }
+@media (max-width: 1100px) { .hint, .file { display: none; } .events { width: 400px; } .preset { max-width: 16ch; } }
+@media (max-width: 760px) {
+  .toolbar { flex-wrap: wrap; gap: 6px; padding: 6px 8px; } .toolbar .space { display: none; } .flows { flex: 1 1 100%; } .flow-button { width: 100%; text-align: left; }
+  .main { flex-direction: column; } .events { width: 100%; height: 42%; border-left: 0; border-top: 1px solid var(--line); }
+}
 `;

@@ -11,6 +11,9 @@ export const MODES: readonly { readonly mode: LayoutMode; readonly label: string
   { mode: 'over', label: 'Over', title: 'the chosen flows over each other' },
 ];
 
+/** Fewer flows are found without help. */
+const FILTER_FROM = 12;
+
 export interface ToolbarEvents {
   flows(flows: readonly number[]): void;
   preset(name: string): void;
@@ -26,7 +29,15 @@ export class Toolbar {
   readonly element: HTMLElement;
   readonly #file = make('span', { class: 'file' });
   readonly #flowButton: HTMLButtonElement;
-  readonly #flowList = make('div', { class: 'flow-list', hidden: '' });
+  readonly #flowRows = make('div');
+  readonly #filter = make('input', {
+    type: 'search',
+    class: 'flow-filter',
+    placeholder: 'address or port',
+    'aria-label': 'find flows',
+    oninput: () => this.#filterRows(),
+  });
+  readonly #flowList = make('div', { class: 'flow-list', hidden: '' }, this.#filter, this.#flowRows);
   readonly #preset: HTMLSelectElement;
   readonly #modes: readonly HTMLButtonElement[];
   readonly #follow: HTMLButtonElement;
@@ -110,7 +121,8 @@ export class Toolbar {
     const state = JSON.stringify([summary.flows, this.#chosen]);
     if (state === this.#listed) return;
     this.#listed = state;
-    this.#flowList.replaceChildren(
+    this.#filter.hidden = summary.flows.length < FILTER_FROM;
+    this.#flowRows.replaceChildren(
       ...summary.flows.map((flow, index) => {
         const box = make('input', { type: 'checkbox', onchange: () => this.#toggle(index) });
         box.checked = this.#chosen.includes(index);
@@ -123,6 +135,16 @@ export class Toolbar {
         return make('div', { class: 'flow' }, box, alone, make('span', { class: 'faint' }, what));
       }),
     );
+    this.#filterRows();
+  }
+
+  /** Shows the flows whose names have every word that is looked for. */
+  #filterRows(): void {
+    const words = this.#filter.value.toLowerCase().split(/\s+/);
+    for (const row of Array.from(this.#flowRows.children)) {
+      const name = row.textContent?.toLowerCase() ?? '';
+      (row as HTMLElement).hidden = !words.every((word) => name.includes(word));
+    }
   }
 
   #toggle(index: number): void {

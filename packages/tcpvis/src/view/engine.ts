@@ -152,7 +152,8 @@ export class Engine {
     const wanted = side === 'sender' ? 0 : 1;
     if (this.mainDirection(flow) === wanted) return { kind, flows: [flow], direction: wanted };
     const peer = this.peerOf(flow);
-    if (peer >= 0) return { kind, flows: [peer], direction: wanted };
+    const isRecorded = peer >= 0 && this.flows[peer]!.store.segments.rows > 0;
+    if (isRecorded) return { kind, flows: [peer], direction: wanted };
     // Only the other end was recorded: what it saw of the same data.
     return { kind, flows: [flow], direction: this.mainDirection(flow) };
   }

@@ -72,6 +72,9 @@ export type WindowValue = (typeof WINDOW_VALUES)[number];
 /** Marks beyond this are counted only. */
 const MAX_MARKS = 200_000;
 
+/** Linux's TCP_CA_Open. */
+const CA_OPEN = 0;
+
 /** Something rare that deserves a line through the picture. */
 export interface MarkTable {
   readonly table: GrowTable;
@@ -207,7 +210,8 @@ export class FlowDigest {
         continue;
       }
       const rare =
-        kind === EVENT_CONGESTION ||
+        // That a recovery is over is seen by its ground.
+        (kind === EVENT_CONGESTION && table.b[row] !== CA_OPEN) ||
         kind === EVENT_UNDO ||
         kind === EVENT_RESET ||
         kind === EVENT_ERROR ||
