@@ -19,7 +19,7 @@ import { formatValue } from '../src/draw/format.ts';
 import { LiveStream } from '../src/live-stream.ts';
 import { pageHtml } from '../src/page-html.ts';
 import { fileRoute, servePage, textRoute } from '../src/page-server.ts';
-import { drop, launch, NO_BROWSER, open, range, state } from './support/browser.ts';
+import { drop, launch, NO_BROWSER, open, range, settled, state } from './support/browser.ts';
 import { modelTrace } from './support/model-trace.ts';
 
 const TIMEOUT = 90_000;
@@ -309,12 +309,12 @@ function coloursIn(page: Page, kind: string): Promise<number> {
 
 /** Points at a column of pixels. @returns the time of the values that the page shows then. */
 async function cursorAt(page: Page, x: number): Promise<number> {
-  await page.waitForTimeout(300);
+  await settled(page);
   await page.mouse.move(x, 220);
-  await page.waitForFunction(
-    () => document.querySelector('.panel[data-kind=window] .value[data-series=cwnd]')?.textContent !== '',
-  );
-  await page.waitForTimeout(300);
+  await page.waitForFunction(() => {
+    const { asked, cursor } = document.documentElement.dataset;
+    return cursor !== undefined && cursor === asked;
+  });
   return Number(await page.evaluate(() => document.documentElement.dataset['cursor']));
 }
 

@@ -102,7 +102,12 @@ function shortNames(names: readonly string[]): readonly string[] {
   while (same((list) => list[first])) first++;
   let last = 0;
   while (same((list) => list[list.length - 1 - last])) last++;
-  const left = words.map((list) => list.slice(first, list.length - last).join('').trim());
+  const left = words.map((list) =>
+    list
+      .slice(first, list.length - last)
+      .join('')
+      .trim(),
+  );
   // A port alone is known by its colon.
   const isPort = words[0]?.[first - 1] === ':';
   return left.every((name) => name !== '') ? left.map((name) => (isPort ? `:${name}` : name)) : names;

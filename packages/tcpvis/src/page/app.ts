@@ -1,23 +1,20 @@
 /** The page: what is shown, and what every input does to it. */
 
-import { GUTTER, RIGHT } from '../draw/figure.ts';
-import { formatDuration, formatInstant, formatNumber } from '../draw/format.ts';
-import { THEMES, type ThemeName } from '../draw/theme.ts';
+import { formatInstant } from '../draw/format.ts';
+import type { ThemeName } from '../draw/theme.ts';
 import { PRESETS } from '../view/panels.ts';
-import { ColumnView } from './column-view.ts';
+import type { ColumnView } from './column-view.ts';
 import { make } from './dom.ts';
 import { EventsTable } from './events-table.ts';
 import type { Action } from './keys.ts';
 import { Help, Welcome } from './notices.ts';
-import { OVERVIEW_HEIGHT, OVERVIEW_KEY, Overview } from './overview.ts';
-import type { FromWorker, LayoutMode, LogOrigin, PanelRequest, Summary, ToWorker } from './protocol.ts';
+import { Pictures } from './pictures.ts';
+import type { FromWorker, LayoutMode, LogOrigin, Summary, ToWorker } from './protocol.ts';
+import { initialTheme, remember, remembered, rememberedHidden } from './settings.ts';
+import { StatusLine } from './status-line.ts';
 import { TimeView } from './time-view.ts';
 import { MODES, Toolbar } from './toolbar.ts';
 
-/** When nothing moved for so long, the picture is drawn for exactly what is in view. */
-const SETTLED_MS = 90;
-/** Beyond each side of the view so much of it is drawn in advance. */
-const MARGIN = 0.5;
 const PAN_STEP = 0.12;
 const ZOOM_STEP = 1.35;
 
@@ -26,16 +23,14 @@ export class App {
   readonly time = new TimeView();
   readonly #send: (message: ToWorker) => void;
   readonly #toolbar: Toolbar;
-  readonly #overview: Overview;
+  readonly #pictures: Pictures;
   readonly #table = new EventsTable();
-  readonly #columns = make('div', { class: 'columns' });
   readonly #main: HTMLElement;
-  readonly #status = make('footer', { class: 'status' });
+  readonly #status = new StatusLine();
   readonly #progress = make('div', { class: 'progress', hidden: '' });
   readonly #welcome: Welcome;
   readonly #help = new Help();
-  readonly #hidden = new Set<string>(JSON.parse(remembered('hidden') ?? '[]') as string[]);
-  #views: ColumnView[] = [];
+  readonly #hidden = new Set<string>(rememberedHidden());
   #summary: Summary | undefined;
   #chosen: number[] = [];
   #preset = 'all';
@@ -43,22 +38,26 @@ export class App {
   #themeName: ThemeName = initialTheme();
   #tableShown = (remembered('events') ?? 'off') === 'on';
   #follow = true;
-  #viewId = 0;
-  #drawing = false;
-  #drawingOverview = false;
-  #frame = 0;
-  #settle = 0;
-  #dirty = false;
   #cursorUs: number | undefined;
   #pinned = false;
   #cursorAsked = false;
   #cursorBusy = false;
-  #overviewStale = true;
 
   constructor(send: (message: ToWorker) => void, pick: () => void) {
     this.#send = send;
     this.#welcome = new Welcome(pick);
-    this.#overview = new Overview((t0, t1) => this.#choose(t0, t1));
+    this.#pictures = new Pictures(this.time, {
+      send,
+      state: () => ({
+        theme: this.#themeName,
+        hidden: this.#hidden,
+        originUs: this.#summary?.firstUs ?? 0,
+        overview: this.#overviewOf(),
+      }),
+      toggled: (key) => this.#toggleSeries(key),
+      chosen: (t0, t1) => this.#choose(t0, t1),
+      painted: () => this.#placeCursor(),
+    });
     this.#toolbar = new Toolbar({
       flows: (flows) => this.#setFlows(flows),
       preset: (name) => this.#setPreset(name),
@@ -69,29 +68,30 @@ export class App {
       open: pick,
       follow: () => this.act('follow', 'l'),
     });
-    this.#main = make('main', { class: 'main' }, this.#columns, this.#table.element);
+    this.#main = make('main', { class: 'main' }, this.#pictures.element, this.#table.element);
     this.element = make(
       'div',
       { class: 'app' },
       this.#toolbar.element,
       this.#progress,
-      this.#overview.element,
+      this.#pictures.overviewElement,
       this.#main,
-      this.#status,
+      this.#status.element,
       this.#welcome.element,
       this.#help.element,
     );
     this.#setTheme(this.#themeName);
     this.#showTable();
     this.#setState('empty');
-    new ResizeObserver(() => this.#resize()).observe(this.#columns);
+    const resized = (): void => this.#pictures.resize(this.element.getBoundingClientRect().width);
+    new ResizeObserver(resized).observe(this.#pictures.element);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (event) => {
       if (remembered('theme') === undefined) this.#setTheme(event.matches ? 'dark' : 'light');
     });
   }
 
   get columns(): readonly ColumnView[] {
-    return this.#views;
+    return this.#pictures.columns;
   }
 
   open(origin: LogOrigin): void {
@@ -121,25 +121,18 @@ export class App {
         this.#welcome.failed(message.sentence);
         break;
       case 'layout':
-        this.#lay(message.columns);
+        this.#pictures.lay(message.columns);
+        this.#showStatus();
         break;
       case 'tile':
-        if (message.tile.key === OVERVIEW_KEY) this.#overview.setTile(message.tile);
-        else
-          this.#panels()
-            .find(({ plan }) => plan.key === message.tile.key)
-            ?.setTile(message.tile, this.#hidden);
-        this.#requestFrame();
+        this.#pictures.take(message.tile);
         break;
       case 'drawn':
-        this.#drawing = false;
-        document.documentElement.dataset['drawn'] = String(message.id);
-        if (message.whole && !this.#drawingOverview) document.documentElement.dataset['whole'] = 'yes';
-        this.#askForView();
+        this.#pictures.drawn(message.id, message.whole);
         break;
       case 'cursor':
         this.#cursorBusy = false;
-        for (const panel of this.#panels()) panel.setValues(message.values[panel.plan.key]);
+        for (const panel of this.#pictures.panels) panel.setValues(message.values[panel.plan.key]);
         if (this.#tableShown) this.#table.show(message.rows, message.timeUs, this.#stamp(message.timeUs));
         document.documentElement.dataset['cursor'] = String(message.timeUs);
         if (this.#cursorAsked) this.#askAtCursor();
@@ -159,7 +152,7 @@ export class App {
   /** A click holds the cursor, another lets it go. */
   pin(share: number): void {
     this.#pinned = !this.#pinned;
-    this.#columns.classList.toggle('pinned', this.#pinned);
+    this.#pictures.element.classList.toggle('pinned', this.#pinned);
     this.#setCursor(this.time.t0 + share * this.time.span);
   }
 
@@ -184,7 +177,7 @@ export class App {
   }
 
   select(from: number | undefined, to = 0): void {
-    for (const view of this.#views) view.showSelection(from, to);
+    for (const view of this.columns) view.showSelection(from, to);
   }
 
   /** @param key which key asked for it. */
@@ -259,7 +252,7 @@ export class App {
         this.#help.hide();
         this.#toolbar.closeList();
         this.#pinned = false;
-        this.#columns.classList.remove('pinned');
+        this.#pictures.element.classList.remove('pinned');
         this.#setCursor(undefined);
         break;
       case 'open':
@@ -303,9 +296,13 @@ export class App {
 
   #limit({ firstUs, lastUs }: Summary): void {
     this.time.limit(firstUs, lastUs);
-    const margin = (lastUs - firstUs) * 0.01;
-    this.#overview.limit(firstUs - margin, lastUs + margin);
-    this.#overviewStale = true;
+    this.#pictures.limit(firstUs, lastUs);
+  }
+
+  /** The overview shows what the first of the chosen flows sends, or what it receives when it sends nothing. */
+  #overviewOf(): { flow: number; direction: 0 | 1 } {
+    const flow = this.#chosen[0] ?? 0;
+    return { flow, direction: this.#summary?.flows[flow]?.sends === false ? 1 : 0 };
   }
 
   #relayout(): void {
@@ -319,100 +316,9 @@ export class App {
     this.#toolbar.show(this.#summary, this.#chosen, this.#preset, this.#mode, this.#follow);
   }
 
-  #lay(columns: Extract<FromWorker, { type: 'layout' }>['columns']): void {
-    const wanted = JSON.stringify(columns);
-    if (wanted !== this.#columns.dataset['plan']) {
-      this.#columns.dataset['plan'] = wanted;
-      this.#views = columns.map((plan) => new ColumnView(plan, { toggled: (key) => this.#toggleSeries(key) }));
-      this.#columns.replaceChildren(...this.#views.map(({ element }) => element));
-      this.#resize();
-    }
-    this.#dirty = true;
-    this.#changedView(true);
-  }
-
-  #resize(): void {
-    const box = this.#columns.getBoundingClientRect();
-    if (this.#views.length === 0 || box.width < 10) return;
-    const width = Math.floor(box.width / this.#views.length);
-    for (const view of this.#views) view.resize(width, Math.floor(box.height));
-    this.#overview.width = Math.max(100, Math.floor(this.element.getBoundingClientRect().width) - GUTTER - RIGHT);
-    this.#overviewStale = true;
-    this.#dirty = true;
-    this.#changedView(true);
-  }
-
-  #panels(): ColumnView['panels'] {
-    return this.#views.flatMap(({ panels }) => panels);
-  }
-
-  #changedView(now = false): void {
-    this.#requestFrame();
+  #changedView(): void {
+    this.#pictures.moved();
     this.#showStatus();
-    clearTimeout(this.#settle);
-    this.#askForView();
-    this.#settle = window.setTimeout(() => this.#askForView(true), now ? 0 : SETTLED_MS);
-  }
-
-  /** Asks the worker for new pictures where those at hand do not do. @param settled nothing moves any more. */
-  #askForView(settled = false): void {
-    if (this.#drawing || this.#views.length === 0) return;
-    const { t0, t1 } = this.time;
-    const panels = this.#panels();
-    const wanted = panels.filter((panel) => {
-      if (this.#dirty) return true;
-      return settled ? !panel.isExactFor(t0, t1) : !panel.covers(t0, t1);
-    });
-    if (this.#overviewStale) {
-      this.#askForOverview();
-      return;
-    }
-    if (wanted.length === 0) return;
-    if (settled) this.#dirty = false;
-    this.#drawing = true;
-    this.#drawingOverview = false;
-    this.#post(
-      wanted.map(({ plan, width, height }) => ({ key: plan.key, spec: plan.spec, width, height })),
-      t0,
-      t1,
-      MARGIN,
-    );
-    this.#dirty = false;
-  }
-
-  #askForOverview(): void {
-    const [first, last] = this.#overview.range;
-    const flow = this.#chosen[0] ?? 0;
-    const direction = this.#summary?.flows[flow]?.sends === false ? 1 : 0;
-    const spec = { kind: 'throughput', flows: [flow], direction } as const;
-    this.#overviewStale = false;
-    this.#drawing = true;
-    this.#drawingOverview = true;
-    this.#post([{ key: OVERVIEW_KEY, spec, width: this.#overview.width, height: OVERVIEW_HEIGHT }], first, last, 0);
-  }
-
-  #post(panels: readonly PanelRequest[], t0: number, t1: number, margin: number): void {
-    const hidden = [...this.#hidden];
-    const scale = window.devicePixelRatio || 1;
-    this.#send({ type: 'view', id: ++this.#viewId, t0, t1, panels, scale, theme: this.#themeName, hidden, margin });
-  }
-
-  #requestFrame(): void {
-    if (this.#frame !== 0) return;
-    this.#frame = requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#paint();
-    });
-  }
-
-  #paint(): void {
-    const theme = THEMES[this.#themeName];
-    const scale = window.devicePixelRatio || 1;
-    const { t0, t1 } = this.time;
-    const origin = this.#summary?.firstUs ?? 0;
-    for (const view of this.#views) view.paint(t0, t1, origin, theme, scale);
-    this.#overview.paint(t0, t1, origin, theme, scale);
-    this.#placeCursor();
   }
 
   #cursorShare(): number | undefined {
@@ -423,9 +329,10 @@ export class App {
 
   #setCursor(timeUs: number | undefined): void {
     this.#cursorUs = timeUs;
+    document.documentElement.dataset['asked'] = String(timeUs);
     this.#placeCursor();
     if (timeUs === undefined) {
-      for (const panel of this.#panels()) panel.setValues(undefined);
+      for (const panel of this.#pictures.panels) panel.setValues(undefined);
       return;
     }
     if (this.#cursorBusy) this.#cursorAsked = true;
@@ -435,21 +342,21 @@ export class App {
   #placeCursor(): void {
     const share = this.#cursorShare();
     const stamp = this.#cursorUs === undefined ? '' : this.#stamp(this.#cursorUs);
-    for (const view of this.#views) view.showCursor(share, stamp);
+    for (const view of this.columns) view.showCursor(share, stamp);
   }
 
   #askAtCursor(): void {
     this.#cursorAsked = false;
     if (this.#cursorUs === undefined) return;
     this.#cursorBusy = true;
-    const panels = this.#panels().map(({ plan, width, height }) => ({ key: plan.key, spec: plan.spec, width, height }));
+    const panels = this.#pictures.requests;
     const rowsOf = this.#tableShown ? this.#shownFlows() : [];
     const { t0, t1 } = this.time;
     this.#send({ type: 'cursor', id: 0, timeUs: this.#cursorUs, t0, t1, panels, rowsOf });
   }
 
   #shownFlows(): number[] {
-    return [...new Set(this.#panels().flatMap(({ plan }) => plan.spec.flows))];
+    return [...new Set(this.#pictures.panels.flatMap(({ plan }) => plan.spec.flows))];
   }
 
   #goTo(timeUs: number): void {
@@ -460,7 +367,7 @@ export class App {
       this.#changedView();
     }
     this.#pinned = true;
-    this.#columns.classList.add('pinned');
+    this.#pictures.element.classList.add('pinned');
     this.#setCursor(timeUs);
   }
 
@@ -481,7 +388,7 @@ export class App {
   #setFlows(flows: readonly number[]): void {
     this.#chosen = [...flows];
     this.#handChosen = true;
-    this.#overviewStale = true;
+    this.#pictures.redrawAll();
     if (flows.length > 1 && this.#mode === 'one') this.#mode = 'over';
     if (flows.length === 1 && (this.#mode === 'over' || this.#mode === 'each')) this.#mode = 'one';
     this.#relayout();
@@ -508,16 +415,13 @@ export class App {
   #setTheme(name: ThemeName): void {
     this.#themeName = name;
     document.documentElement.dataset['theme'] = name;
-    this.#overviewStale = true;
-    this.#dirty = true;
-    this.#changedView(true);
+    this.#pictures.redrawAll();
   }
 
   #toggleSeries(key: string): void {
     if (!this.#hidden.delete(key)) this.#hidden.add(key);
     remember('hidden', JSON.stringify([...this.#hidden]));
-    this.#dirty = true;
-    this.#changedView(true);
+    this.#pictures.redraw();
   }
 
   #showTable(): void {
@@ -535,32 +439,7 @@ export class App {
   }
 
   #showStatus(): void {
-    const summary = this.#summary;
-    if (summary === undefined) return;
-    const { t0, t1 } = this.time;
-    const span = `${this.#stamp(Math.max(t0, summary.firstUs))} – ${this.#stamp(Math.min(t1, summary.lastUs))}`;
-    const rows = `${formatNumber(summary.rows)} rows in ${summary.flows.length} ${summary.flows.length === 1 ? 'flow' : 'flows'}`;
-    const { problems } = summary;
-    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
-    const trouble =
-      problems.length === 0
-        ? undefined
-        : make(
-            'span',
-            { class: 'problem', title: problems.join('\n') },
-            `⚠ ${problems[0]}${more}. What was whole is shown.`,
-          );
-    this.#status.replaceChildren(
-      make('span', { class: 'range' }, `${span}  (${formatDuration(t1 - t0)})`),
-      make('span', {}, rows),
-      ...(trouble === undefined ? [] : [trouble]),
-      make('span', { class: 'space' }),
-      make(
-        'span',
-        { class: 'hint' },
-        'wheel: zoom · drag: pan · Shift + drag: zoom to · click: hold the cursor · ?: keys',
-      ),
-    );
+    if (this.#summary !== undefined) this.#status.show(this.#summary, this.time);
   }
 }
 
@@ -573,27 +452,4 @@ function busiest({ flows }: Summary): number {
     else if (flow.bytes === 0 && other.bytes === 0 && flow.rows > other.rows) best = index;
   });
   return best;
-}
-
-function initialTheme(): ThemeName {
-  const name = remembered('theme');
-  if (name === 'light' || name === 'dark') return name;
-  return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
-}
-
-/** A page from a file may have no storage. */
-function remembered(key: string): string | undefined {
-  try {
-    return localStorage.getItem(`qanat.${key}`) ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function remember(key: string, value: string): void {
-  try {
-    localStorage.setItem(`qanat.${key}`, value);
-  } catch {
-    // Then it is not remembered.
-  }
 }

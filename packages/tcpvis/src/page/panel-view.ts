@@ -25,6 +25,7 @@ export class PanelView {
   #tile: Tile | undefined;
   #values = new Map<string, HTMLElement>();
   #legendShown = '';
+  #shown: Values | undefined;
   width = 0;
   height = 0;
 
@@ -70,7 +71,9 @@ export class PanelView {
     return this.#tile !== undefined && this.#tile.viewT0 === t0 && this.#tile.viewT1 === t1;
   }
 
+  /** Shows the values at the cursor; they stay when the legend becomes another. */
   setValues(values: Values | undefined): void {
+    this.#shown = values;
     for (const [key, element] of this.#values) element.textContent = values?.[key] ?? '';
     this.#state.textContent = values?.['state'] ?? '';
   }
@@ -150,6 +153,7 @@ export class PanelView {
         return make('button', { ...attributes, onclick: press }, key, entry.label, value);
       }),
     );
+    this.setValues(this.#shown);
   }
 }
 

@@ -195,7 +195,9 @@ export class Session {
       return [...new Set(ends)].map((flow, column) => {
         const direction = engine.mainDirection(flow);
         // What one of them has stands in all, so that the same picture is at the same height.
-        const kinds = chosen.panels.filter(({ kind }) => ends.some((end) => engine.has({ kind, flows: [end], direction })));
+        const kinds = chosen.panels.filter(({ kind }) =>
+          ends.some((end) => engine.has({ kind, flows: [end], direction })),
+        );
         const specs = uniqueSpecs(kinds.map(({ kind }) => ({ kind, flows: [flow], direction })));
         return {
           title: `${direction === 0 ? 'Sender' : 'Receiver'} ${names[flow] ?? ''}`,

@@ -47,6 +47,11 @@ export async function state(page: Page, wanted: 'ready' | 'failed' | 'empty'): P
   );
 }
 
+/** Waits until nothing moves any more, and the pictures are exactly those of what is in view. */
+export async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.documentElement.dataset['settled'] === 'yes');
+}
+
 /** Drops a file on the page, as a hand does. */
 export async function drop(page: Page, name: string, bytes: Uint8Array): Promise<void> {
   await page.evaluate(
@@ -55,6 +60,7 @@ export async function drop(page: Page, name: string, bytes: Uint8Array): Promise
       const transfer = new DataTransfer();
       transfer.items.add(new File([content], fileName!));
       document.documentElement.dataset['state'] = 'dropping';
+      delete document.documentElement.dataset['whole'];
       document.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
     },
     [name, Buffer.from(bytes).toString('base64')],
