@@ -6,6 +6,7 @@ import { addCases } from './cases-command.ts';
 import { addConvert } from './convert-command.ts';
 import { benchIperf, iperfTable } from './iperf.ts';
 import { addNetsim } from './netsim-command.ts';
+import { addPage } from './page-command.ts';
 import { addProfile } from './profile-command.ts';
 import { insertReport, readKept, report } from './report.ts';
 import { addStages } from './stages-command.ts';
@@ -50,6 +51,7 @@ addStages(command, { line, progress, save });
 addConvert(command, { line, progress, save });
 addProfile(command, { line, progress, save });
 addNetsim(command, count, save);
+addPage(command, count);
 
 command
   .command('report')

@@ -51,8 +51,13 @@ describe.skipIf(NO_BROWSER !== undefined)(title, { timeout: TIMEOUT }, () => {
   }, TIMEOUT);
 
   test('a page with a log in it opens from a file and draws every panel', async () => {
-    const { page, errors } = await open(browser, withLog);
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const asked: string[] = [];
+    context.on('request', (request) => asked.push(request.url()));
+    const { page, errors } = await open(context, withLog);
     await state(page, 'ready');
+    // All is in the file: nothing else is asked for, on no network.
+    expect(asked.filter((url) => url !== withLog && !/^(blob|data):/.test(url))).toEqual([]);
     expect(await page.title()).toBe('run.qflow · Qanat');
     expect(await page.textContent('.flow-button')).toContain('client 192.168.8.102:49152 → 192.168.8.101:5001');
     const kinds = await page.$$eval('.panel', (panels) => panels.map((panel) => panel.getAttribute('data-kind')));
@@ -61,7 +66,7 @@ describe.skipIf(NO_BROWSER !== undefined)(title, { timeout: TIMEOUT }, () => {
     ]);
     for (const kind of kinds) expect(await coloursIn(page, kind!), kind!).toBeGreaterThan(2);
     expect(errors).toEqual([]);
-    await page.close();
+    await context.close();
   });
 
   test('a dropped file is opened; a second one takes its place', async () => {

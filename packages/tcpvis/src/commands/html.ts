@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { Output } from '../output.ts';
 import { pageHtml } from '../page-html.ts';
+import { formatBytes } from '../progress.ts';
 import { readBytes } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
 import { writeOutput } from './files.ts';
@@ -24,7 +25,7 @@ export function registerHtml(program: Command, output: Output): void {
         const bytes = readBytes(input);
         if (bytes.length > MAX_BYTES) {
           throw new UsageError(
-            `${input} has ${bytes.length} bytes, too many to put into a page: use 'qanat-flow serve ${input}'`,
+            `${input} has ${formatBytes(bytes.length)}, and a page holds ${formatBytes(MAX_BYTES)} at most: look at it with 'qanat-flow serve ${input}', or open the page of 'qanat-flow html - viewer.html' and drop it there`,
           );
         }
         writeOutput(out, await pageHtml({ kind: 'embedded', name: basename(input), bytes }));

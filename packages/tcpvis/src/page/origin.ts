@@ -14,7 +14,9 @@ export async function originBytes(origin: Exclude<LogOrigin, { kind: 'live' }>):
     return { ...source, feed: () => feedOf({ url }, source.size) };
   }
   try {
-    const zipped = Uint8Array.from(atob(origin.base64), (character) => character.charCodeAt(0));
+    const text = atob(origin.base64);
+    const zipped = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at++) zipped[at] = text.charCodeAt(at);
     const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream('gzip'));
     return bytesInMemory(new Uint8Array(await new Response(stream).arrayBuffer()));
   } catch {

@@ -1,6 +1,6 @@
 /** Chromium from Debian, driven without a screen. */
 import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const CANDIDATES = [
   process.env['CHROMIUM'],
@@ -24,8 +24,13 @@ export interface Watched {
   readonly errors: string[];
 }
 
-export async function open(browser: Browser, url: string, colorScheme: 'light' | 'dark' = 'light'): Promise<Watched> {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme });
+export async function open(
+  browser: Browser | BrowserContext,
+  url: string,
+  colorScheme: 'light' | 'dark' = 'light',
+): Promise<Watched> {
+  const options = { viewport: { width: 1280, height: 800 }, colorScheme };
+  const page = 'newContext' in browser ? await browser.newPage(options) : await browser.newPage();
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
