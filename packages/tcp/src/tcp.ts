@@ -1,12 +1,12 @@
 import { type Memory, PACKET_DATA_VALIDATED, type Packet, type PageAllocator } from '@qanat/bytes';
 import { type Clock, type Random, Timer, type TimerQueue } from '@qanat/clock';
-import { answersCame } from './answers.ts';
 import { finish } from './close.ts';
 import type { TcpConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { sendSyn } from './control-output.ts';
 import { DestinationCache } from './destination-metrics.ts';
+import { DeviceWaits } from './device-waits.ts';
 import { prepareFastOpen } from './fast-open.ts';
 import type { FastOpenKey } from './fast-open-server.ts';
 import { isPredicted, storesWell, takePredicted } from './header-prediction.ts';
@@ -25,7 +25,7 @@ import { PortSpace } from './port-space.ts';
 import { Segment } from './segment.ts';
 import { seqLeq } from './seq.ts';
 import { StampClock } from './stamp-clock.ts';
-import { CLOSED, SYN_RECEIVED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
+import { CLOSED, SYN_SENT, type TcpErrorCode, TIME_WAIT } from './state.ts';
 import { TcpStats } from './stats.ts';
 import { tell } from './tell.ts';
 import { runTimers } from './timers.ts';
@@ -61,10 +61,7 @@ export class Tcp implements PassiveContext {
   readonly #touched: (Connection | undefined)[] = [];
   #touchedHead = 0;
   #touchedTail = 0;
-  /** Connections that wait for room in a device, in the order in which they were refused. */
-  #blocked: Connection[] = [];
-  /** Connections whose memory packets under way refer to, though it is not needed any more. */
-  #awaiting: Connection[] = [];
+  readonly #device = new DeviceWaits();
   #inBatch = false;
   /** The connection in TIME-WAIT over which a SYN opens a new one, while it does. */
   #reopened: Connection | undefined;
@@ -236,25 +233,9 @@ export class Tcp implements PassiveContext {
 
   /** A device that had no room has some again. */
   transmitReady(): void {
-    const blocked = this.#blocked;
-    const awaiting = this.#awaiting;
-    if (blocked.length === 0 && awaiting.length === 0) return;
+    if (!this.#device.waitedFor) return;
     this.beginBatch();
-    if (awaiting.length > 0) {
-      this.#awaiting = [];
-      for (const c of awaiting) {
-        c.awaitsAnswers = false;
-        answersCame(c);
-      }
-    }
-    this.#blocked = [];
-    for (const c of blocked) {
-      c.txBlocked = false;
-      const handshake = c.state === SYN_SENT || c.state === SYN_RECEIVED;
-      // With early data there is more to send than the SYN-ACK.
-      if (handshake && !(c.fastOpen && c.segsOut > 0)) sendSyn(c, true);
-      else this.touch(c);
-    }
+    this.#device.ready();
     this.endBatch();
   }
 
@@ -380,8 +361,7 @@ export class Tcp implements PassiveContext {
       finish(c, 'ECONNABORTED');
     }
     this.#connections.close();
-    this.#blocked = [];
-    this.#awaiting = [];
+    this.#device.clear();
     this.#untold = [];
     this.timers.cancel(this.#tellTimer);
   }
@@ -395,18 +375,11 @@ export class Tcp implements PassiveContext {
   }
 
   blockOnDevice(c: Connection): void {
-    if (c.txBlocked) return;
-    c.txBlocked = true;
-    this.stats.TxRingFull++;
-    this.#blocked.push(c);
+    this.#device.block(c);
   }
 
   awaitAnswers(c: Connection): void {
-    if (!c.awaitsAnswers) {
-      c.awaitsAnswers = true;
-      this.#awaiting.push(c);
-    }
-    c.snd.watch();
+    this.#device.awaitAnswers(c);
   }
 
   forget(c: Connection): void {
