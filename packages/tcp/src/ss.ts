@@ -28,9 +28,9 @@ export const SS_HEADER = line('State', 'Recv-Q', 'Send-Q', 'Local Address:Port',
 /** Takes text piece by piece. */
 export interface SsSink {
   /** ASCII. */
-  readonly text: (text: string) => void;
+  text(text: string): void;
   /** A whole number of up to 2^53. */
-  readonly integer: (value: number) => void;
+  integer(value: number): void;
 }
 
 /**
@@ -46,7 +46,13 @@ export function formatSs(info: SsInfo, local: string, remote: string): string {
 
 /** As `formatSs`, for whoever writes many. */
 export function writeSs(sink: SsSink, info: SsInfo, local: string, remote: string): void {
-  sink.text(line(STATES[info.tcpi_state] ?? STATES[0]!, String(info.recvQ), String(info.sendQ), local, remote));
+  sink.text(PADDED_STATES[info.tcpi_state] ?? PADDED_STATES[0]!);
+  column(sink, info.recvQ);
+  column(sink, info.sendQ);
+  sink.text(' ');
+  sink.text(local.padStart(ADDRESS_PLACES));
+  sink.text(' ');
+  sink.text(remote.padStart(ADDRESS_PLACES));
   sink.text('\n\t');
   writeTcpInfo(sink, info);
 }
@@ -68,6 +74,16 @@ class GatheredText implements SsSink {
   integer(value: number): void {
     this.all += value;
   }
+}
+
+const PADDED_STATES = STATES.map((state) => state.padEnd(10));
+const ADDRESS_PLACES = 21;
+
+/** A number of six places behind a blank. */
+function column(sink: SsSink, value: number): void {
+  sink.text(' ');
+  sink.integer(value);
+  for (let least = 10; least <= 100_000; least *= 10) if (value < least) sink.text(' ');
 }
 
 function line(state: string, recvQ: string, sendQ: string, local: string, remote: string): string {
@@ -178,7 +194,9 @@ function share(sink: SsSink, name: string, us: number, ofUs: number): void {
   if (us <= 0) return;
   sink.text(name);
   sink.integer(Math.floor(us / 1000));
-  sink.text(`ms(${((100 * us) / ofUs).toFixed(1)}%)`);
+  sink.text('ms(');
+  sink.text(((100 * us) / ofUs).toFixed(1));
+  sink.text('%)');
 }
 
 /** Microseconds as milliseconds with six significant digits (C's %g). */
