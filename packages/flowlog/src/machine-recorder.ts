@@ -13,6 +13,7 @@ import {
 import { CHUNK_MACHINE } from './qflow-layout.ts';
 import { saturate } from './record.ts';
 import { type RowSink, RowStore } from './row-store.ts';
+import { AT_TIME, EVENT_A, EVENT_B, EVENT_KIND, EVENT_ORDER, MACHINE_C, MACHINE_WORDS } from './slots.ts';
 import type { MachineTable } from './tables.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -103,15 +104,15 @@ export class MachineRecorder {
   }
 
   #record(nowUs: number, kind: number, a: number, b: number, c: number): void {
-    const store = this.#store;
-    const row = store.claim();
-    const { columns } = store;
-    columns.timeUs[row] = nowUs;
-    columns.order[row] = this.#nextOrder();
-    columns.kind[row] = kind;
-    columns.a[row] = a;
-    columns.b[row] = b;
-    columns.c[row] = c;
+    const slot = this.#store.claim();
+    const { words, doubles } = this.#store.slots;
+    const at = slot * MACHINE_WORDS;
+    doubles[slot * (MACHINE_WORDS >>> 1) + AT_TIME] = nowUs;
+    words[at + EVENT_ORDER] = this.#nextOrder();
+    words[at + EVENT_KIND] = kind;
+    words[at + EVENT_A] = a;
+    words[at + EVENT_B] = b;
+    words[at + MACHINE_C] = c;
   }
 
   /** Stays an int32, which is stored as quickly after 2^31 rows as before. */

@@ -6,6 +6,7 @@ import {
   EVENT_SCHEMA,
   elementBytes,
   MACHINE_SCHEMA,
+  RUN_SCHEMA,
   SACK_SCHEMA,
   type Schema,
   SEGMENT_SCHEMA,
@@ -14,7 +15,7 @@ import {
 import type { TraceClock } from './trace.ts';
 
 export const QFLOW_MAJOR = 1;
-export const QFLOW_MINOR = 0;
+export const QFLOW_MINOR = 1;
 
 /** "QFLOW", carriage return, line feed, end of file: a transfer that mangles text is seen at once, as PNG does it. */
 export const FILE_MAGIC: readonly number[] = [0x51, 0x46, 0x4c, 0x4f, 0x57, 0x0d, 0x0a, 0x1a];
@@ -41,6 +42,8 @@ export const CHUNK_FIRST_ROW = 40;
 export const CHUNK_PAYLOAD_CRC = 48;
 export const CHUNK_HEADER_CRC = 52;
 export const CHUNK_COLUMNS = 56;
+/** Of runs: how many segments they are; else 0. */
+export const CHUNK_SEGMENT_COUNT = 60;
 /** Minimum and maximum of each column follow, two doubles each. */
 export const CHUNK_RANGES = 64;
 export const RANGE_BYTES = 16;
@@ -54,6 +57,8 @@ export const CHUNK_SACKS = 2;
 export const CHUNK_WINDOWS = 3;
 export const CHUNK_EVENTS = 4;
 export const CHUNK_MACHINE = 5;
+/** Segments, packed into runs. */
+export const CHUNK_RUNS = 6;
 export const FIRST_JSON_KIND = 16;
 export const CHUNK_SOURCE = 16;
 export const CHUNK_FLOW = 17;
@@ -66,6 +71,9 @@ export type TableKind =
   | typeof CHUNK_EVENTS
   | typeof CHUNK_MACHINE;
 
+/** What the rows of a chunk may be: those of a table, or runs of segments. */
+export type RowKind = TableKind | typeof CHUNK_RUNS;
+
 /** Table of each kind. */
 export const SCHEMAS = {
   [CHUNK_SEGMENTS]: SEGMENT_SCHEMA,
@@ -73,7 +81,8 @@ export const SCHEMAS = {
   [CHUNK_WINDOWS]: WINDOW_SCHEMA,
   [CHUNK_EVENTS]: EVENT_SCHEMA,
   [CHUNK_MACHINE]: MACHINE_SCHEMA,
-} as const satisfies Record<TableKind, Schema>;
+  [CHUNK_RUNS]: RUN_SCHEMA,
+} as const satisfies Record<RowKind, Schema>;
 
 /** Everything in a file begins at a multiple of 8. Right beyond 2^31, too: a damaged header may say anything. */
 export function align8(bytes: number): number {

@@ -14,8 +14,17 @@ import {
   SCHEMAS,
   type TableKind,
 } from './qflow-layout.ts';
-import { type ChunkIndex, type JsonChunk, newScan, type ReadRequest, type Scan, scanFile } from './qflow-scan.ts';
-import { type Columns, columnsOf, makeColumns, type Schema, type TableOf } from './tables.ts';
+import { type ChunkIndex, type JsonChunk, newScan, type ReadRequest, runsAt, type Scan, scanFile } from './qflow-scan.ts';
+import { expandRuns, segmentsOf } from './segment-runs.ts';
+import {
+  type Columns,
+  columnsOf,
+  makeColumns,
+  type Schema,
+  SEGMENT_SCHEMA,
+  type SegmentTable,
+  type TableOf,
+} from './tables.ts';
 import {
   type FlowDescriptor,
   type FlowRowCounts,
@@ -174,8 +183,18 @@ export function readChunk<K extends TableKind>(
 ): TableOf<(typeof SCHEMAS)[K]> | undefined {
   if (chunk.kind !== kind || payload.length !== chunk.bytes) return undefined;
   if (!isVerified && crc32(payload) !== chunk.crc) return undefined;
+  if (chunk.runs > 0) return expandChunk(chunk, payload) as TableOf<(typeof SCHEMAS)[K]> | undefined;
   const aligned = payload.byteOffset % 8 === 0 ? payload : new Uint8Array(payload);
   return { rows: chunk.rows, ...columnsAt(SCHEMAS[kind], aligned.buffer, aligned.byteOffset, chunk.rows) };
+}
+
+/** @returns the segments of runs, or undefined when they are not as many as the header says. */
+function expandChunk(chunk: ChunkIndex, payload: Uint8Array): SegmentTable | undefined {
+  const runs = { rows: chunk.runs, ...runsAt(payload, chunk.runs) };
+  if (segmentsOf(runs) !== chunk.rows) return undefined;
+  const table = { rows: chunk.rows, ...makeColumns(SEGMENT_SCHEMA, chunk.rows) };
+  expandRuns(runs, table, 0);
+  return table;
 }
 
 interface Described<D> {
@@ -285,6 +304,12 @@ function gather<K extends TableKind>(
   let row = 0;
   for (const part of parts) {
     const payload = bytesOf(file, { offset: part.offset, length: part.bytes });
+    if (part.runs > 0) {
+      // The scan has compared their number with what the header says.
+      expandRuns({ rows: part.runs, ...runsAt(payload, part.runs) }, columns as Columns<typeof SEGMENT_SCHEMA>, row);
+      row += part.rows;
+      continue;
+    }
     const aligned = payload.byteOffset % 8 === 0 ? payload : new Uint8Array(payload);
     const from = columnsOf<Schema>(schema, columnsAt<Schema>(schema, aligned.buffer, aligned.byteOffset, part.rows));
     for (let column = 0; column < target.length; column++) target[column]!.set(from[column]!, row);

@@ -19,8 +19,12 @@ import {
   CHUNK_PAYLOAD_CRC,
   CHUNK_RANGES,
   CHUNK_ROWS,
+  CHUNK_RUNS,
+  CHUNK_SEGMENT_COUNT,
+  CHUNK_SEGMENTS,
   CHUNK_SOURCE,
   chunkHeaderCrc,
+  columnsAt,
   FILE_CRC,
   FILE_HEADER_BYTES,
   FILE_LENGTH,
@@ -34,10 +38,12 @@ import {
   payloadBytes,
   QFLOW_MAJOR,
   RANGE_BYTES,
+  type RowKind,
   SCHEMAS,
   type TableKind,
 } from './qflow-layout.ts';
-import type { Schema } from './tables.ts';
+import { MAX_RUN, segmentsOf } from './segment-runs.ts';
+import { type Columns, RUN_SCHEMA, type Schema } from './tables.ts';
 import type { TraceClock } from './trace.ts';
 
 /** A chunk of rows, as its header describes it. */
@@ -46,6 +52,8 @@ export interface ChunkIndex {
   /** Flow, or source for the machine table. */
   readonly id: number;
   readonly rows: number;
+  /** So many runs are what the chunk has instead of `rows` segments; 0: it has the rows. */
+  readonly runs: number;
   /** Number of the first row since the recorder started. */
   readonly firstRow: number;
   readonly firstTimeUs: number;
@@ -145,6 +153,11 @@ export function* scanFile(
         continue;
       }
       if (isJson) noteJson(scan, chunk, payload, report);
+      else if (!hasItsSegments(chunk, payload)) {
+        report(`${nameOf(chunk)} at byte ${offset} has other segments than it says`);
+        offset = after;
+        continue;
+      }
     }
     if (chunk.index !== undefined) scan.tables.push({ ...chunk.index, offset: payloadAt });
     else if (isTableKind(chunk.kind)) report(`${nameOf(chunk)} at byte ${offset} lacks columns`);
@@ -227,20 +240,38 @@ function readChunkHeader(bytes: Uint8Array): ChunkHeader | undefined {
     columns >= Object.keys(schema).length &&
     chunk.rows > 0 &&
     chunk.payloadBytes >= payloadBytes(schema, chunk.rows);
-  return { ...chunk, index: isKnown ? chunkIndex(kind as TableKind, chunk, columns, view) : undefined };
+  if (!isKnown) return { ...chunk, index: undefined };
+  const index = chunkIndex(kind as RowKind, chunk, columns, view);
+  const isPossible = index.runs === 0 || (index.rows >= index.runs && index.rows <= index.runs * MAX_RUN);
+  return { ...chunk, index: isPossible ? index : undefined };
 }
 
-function chunkIndex(kind: TableKind, chunk: Omit<ChunkHeader, 'index'>, columns: number, view: DataView): ChunkIndex {
+/** Whether runs are as many segments as the header says; true of other chunks. */
+function hasItsSegments({ index }: ChunkHeader, payload: Uint8Array): boolean {
+  if (index === undefined || index.runs === 0) return true;
+  const { count } = runsAt(payload, index.runs);
+  return segmentsOf({ rows: index.runs, count }) === index.rows;
+}
+
+/** @returns the columns of a chunk of runs. */
+export function runsAt(payload: Uint8Array, runs: number): Columns<typeof RUN_SCHEMA> {
+  const aligned = payload.byteOffset % 8 === 0 ? payload : new Uint8Array(payload);
+  return columnsAt(RUN_SCHEMA, aligned.buffer, aligned.byteOffset, runs);
+}
+
+function chunkIndex(kind: RowKind, chunk: Omit<ChunkHeader, 'index'>, columns: number, view: DataView): ChunkIndex {
   const min = new Float64Array(columns);
   const max = new Float64Array(columns);
   for (let column = 0; column < columns; column++) {
     min[column] = view.getFloat64(CHUNK_RANGES + column * RANGE_BYTES, true);
     max[column] = view.getFloat64(CHUNK_RANGES + column * RANGE_BYTES + 8, true);
   }
+  const isRuns = kind === CHUNK_RUNS;
   return {
-    kind,
+    kind: isRuns ? CHUNK_SEGMENTS : kind,
     id: chunk.id,
-    rows: chunk.rows,
+    rows: isRuns ? view.getUint32(CHUNK_SEGMENT_COUNT, true) : chunk.rows,
+    runs: isRuns ? chunk.rows : 0,
     firstRow: view.getFloat64(CHUNK_FIRST_ROW, true),
     firstTimeUs: view.getFloat64(CHUNK_FIRST_TIME_US, true),
     lastTimeUs: view.getFloat64(CHUNK_LAST_TIME_US, true),
@@ -252,7 +283,7 @@ function chunkIndex(kind: TableKind, chunk: Omit<ChunkHeader, 'index'>, columns:
   };
 }
 
-export function isTableKind(kind: number): kind is TableKind {
+function isTableKind(kind: number): kind is RowKind {
   return kind in SCHEMAS;
 }
 

@@ -18,7 +18,9 @@ import {
   CHUNK_PAYLOAD_CRC,
   CHUNK_RANGES,
   CHUNK_ROWS,
+  CHUNK_RUNS,
   CHUNK_SACKS,
+  CHUNK_SEGMENT_COUNT,
   CHUNK_SEGMENTS,
   CHUNK_SOURCE,
   CHUNK_WINDOWS,
@@ -27,10 +29,20 @@ import {
   encodeFileHeader,
   payloadBytes,
   RANGE_BYTES,
+  type RowKind,
   SCHEMAS,
   type TableKind,
 } from './qflow-layout.ts';
-import { type ColumnArray, type Columns, columnsOf, type Schema, type TableOf, tableSlice } from './tables.ts';
+import { rangesOf } from './segment-runs.ts';
+import {
+  type ColumnArray,
+  type Columns,
+  columnsOf,
+  RUN_SCHEMA,
+  type Schema,
+  type TableOf,
+  tableSlice,
+} from './tables.ts';
 import type { FlowDescriptor, FlowRowCounts, SourceDescriptor, Trace, TraceClock } from './trace.ts';
 
 /** Rows that `writeTrace` puts into one chunk. */
@@ -108,21 +120,28 @@ export class TraceWriter {
     this.payload(kind, id, firstRow, table.rows, payload);
   }
 
-  /** As `table`, when the columns lie one after another as in the file already (`columnsAt`). */
-  payload(kind: TableKind, id: number, firstRow: number, rows: number, payload: Uint8Array): void {
+  /**
+   * As `table`, when the columns lie one after another as in the file already (`columnsAt`).
+   * @param packed rows of the payload, where it has runs of the `rows` segments.
+   */
+  payload(kind: RowKind, id: number, firstRow: number, rows: number, payload: Uint8Array, packed = rows): void {
     const schema: Schema = SCHEMAS[kind];
-    const columns = columnsOf(schema, columnsAt(schema, payload.buffer, payload.byteOffset, rows));
-    const header = this.#header(kind, id, rows, payload, columns.length);
+    const columns = columnsOf(schema, columnsAt(schema, payload.buffer, payload.byteOffset, packed));
+    const header = this.#header(kind, id, packed, payload, columns.length);
     const view = new DataView(header.buffer);
     const [first] = columns;
     if (first instanceof Float64Array) {
       view.setFloat64(CHUNK_FIRST_TIME_US, first[0]!, true);
-      view.setFloat64(CHUNK_LAST_TIME_US, first[rows - 1]!, true);
+      view.setFloat64(CHUNK_LAST_TIME_US, first[packed - 1]!, true);
     }
     view.setFloat64(CHUNK_FIRST_ROW, firstRow, true);
     columns.forEach((column, index) => {
       setRange(view, CHUNK_RANGES + index * RANGE_BYTES, column);
     });
+    if (kind === CHUNK_RUNS) {
+      view.setUint32(CHUNK_SEGMENT_COUNT, rows, true);
+      widenRanges(view, payload, packed);
+    }
     this.#chunk(header, payload);
     this.rows += rows;
   }
@@ -166,6 +185,22 @@ export class TraceWriter {
     this.#sink(bytes);
   }
 }
+
+/** The ranges of columns are those of the segments, not of the first one of each run. */
+function widenRanges(view: DataView, payload: Uint8Array, runs: number): void {
+  const columns = columnsAt(RUN_SCHEMA, payload.buffer, payload.byteOffset, runs);
+  const ranges = rangesOf({ rows: runs, ...columns });
+  const place = (name: keyof typeof RUN_SCHEMA): number => CHUNK_RANGES + RUN_COLUMNS.indexOf(name) * RANGE_BYTES;
+  view.setFloat64(CHUNK_LAST_TIME_US, ranges.lastTimeUs, true);
+  view.setFloat64(place('timeUs') + 8, ranges.maxTimeUs, true);
+  view.setFloat64(place('order'), ranges.minOrder, true);
+  view.setFloat64(place('order') + 8, ranges.maxOrder, true);
+  view.setFloat64(place('seq'), ranges.minSeq, true);
+  view.setFloat64(place('seq') + 8, ranges.maxSeq, true);
+  view.setFloat64(place('delayUs') + 8, ranges.maxDelayUs, true);
+}
+
+const RUN_COLUMNS = Object.keys(RUN_SCHEMA);
 
 function setRange(view: DataView, offset: number, column: ColumnArray): void {
   let min = column[0]!;

@@ -3,7 +3,7 @@
  * fills and the writer frees, and small messages that say which. Nothing is allocated for a chunk, nothing grows: what finds no
  * free slot is lost, and counted by the recorder.
  */
-import type { TableKind } from './qflow-layout.ts';
+import type { RowKind } from './qflow-layout.ts';
 import type { FlowTotals, SourceTotals, TraceWriter } from './qflow-writer.ts';
 import type { TraceSink } from './source-recorder.ts';
 import type { FlowDescriptor, FlowRowCounts, SourceDescriptor } from './trace.ts';
@@ -27,10 +27,11 @@ export type TraceMessage =
   | { readonly what: 'flow'; readonly flow: FlowDescriptor; readonly totals?: FlowTotals }
   | {
       readonly what: 'rows';
-      readonly kind: TableKind;
+      readonly kind: RowKind;
       readonly id: number;
       readonly firstRow: number;
       readonly rows: number;
+      readonly packed: number;
       readonly slot: number;
       readonly bytes: number;
     };
@@ -69,14 +70,14 @@ export class SlotSink implements TraceSink {
     this.#post({ what: 'flow', flow, ...(totals === undefined ? {} : { totals }) });
   }
 
-  rows(kind: TableKind, id: number, firstRow: number, rows: number, payload: Uint8Array): boolean {
+  rows(kind: RowKind, id: number, firstRow: number, rows: number, payload: Uint8Array, packed: number): boolean {
     const bytes = payload.length;
     const slot = this.#next;
     if (bytes > this.#slotBytes || Atomics.load(this.#states, slot) !== FREE) return false;
     this.#next = (slot + 1) % this.#states.length;
     this.#slots.set(payload, slot * this.#slotBytes);
     Atomics.store(this.#states, slot, FULL);
-    this.#post({ what: 'rows', kind, id, firstRow, rows, slot, bytes });
+    this.#post({ what: 'rows', kind, id, firstRow, rows, packed, slot, bytes });
     return true;
   }
 }
@@ -121,9 +122,9 @@ export class SlotReceiver {
         this.#writer.flow(message.flow, message.totals);
         break;
       case 'rows': {
-        const { kind, id, firstRow, rows, slot, bytes } = message;
+        const { kind, id, firstRow, rows, packed, slot, bytes } = message;
         const from = slot * this.#slotBytes;
-        this.#writer.payload(kind, id, firstRow, rows, this.#slots.subarray(from, from + bytes));
+        this.#writer.payload(kind, id, firstRow, rows, this.#slots.subarray(from, from + bytes), packed);
         this.#rows += rows;
         Atomics.store(this.#states, slot, FREE);
       }

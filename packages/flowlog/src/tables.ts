@@ -41,6 +41,15 @@ export const SEGMENT_SCHEMA = {
   info: 'u32',
 } as const satisfies Schema;
 
+/** Segments in a row that differ only in what follows from their number: a recorder's memory and files have them. */
+export const RUN_SCHEMA = {
+  ...SEGMENT_SCHEMA,
+  /** Of the last one; the others are as far apart as they are on average. */
+  lastTimeUs: 'f64',
+  /** How many they are. The columns before are those of the first one. */
+  count: 'u32',
+} as const satisfies Schema;
+
 /** SACK blocks in the order of the option, in the order of their segments. A D-SACK is simply the first block. */
 export const SACK_SCHEMA = {
   /** Number of the segment's row, counted since the recorder started: row `segment - firstSegment` of the trace. */

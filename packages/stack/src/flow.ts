@@ -2,10 +2,12 @@ import { PAGE_SIZE } from '@qanat/bytes';
 import { type FlowLog, type FlowRecord, FlowRecorder } from '@qanat/flowlog';
 import { formatAddress } from '@qanat/ipv4';
 import {
+  addObserver,
   type Connection,
   type ConnectionUser,
   countersOf,
   formatSs,
+  removeObserver,
   ssInfo,
   type Tcp,
   type TcpConfig,
@@ -309,22 +311,23 @@ export class Flow {
   // --- The debug log of the flow, with the names of 2013 -----------------------------------------------------------
 
   /**
-   * Starts (or goes on) recording the flow's TCP events.
+   * Starts (or goes on) recording the flow's TCP events, beside a recording of the whole stack.
    * @param records most that are kept, the oldest give way; only the first start sets it.
    * @returns whether it was off before.
    */
   startLogging(records?: number): boolean {
     this.#recorder ??= new FlowRecorder(records === undefined ? {} : { records });
     const changed = this.#recorder.startLogging();
-    if (changed) this.#connection.observer = this.#recorder;
+    if (changed) addObserver(this.#connection, this.#recorder);
     return changed;
   }
 
   /** Stops recording; what is held stays. @returns whether it was on before. */
   stopLogging(): boolean {
-    const changed = this.#recorder?.stopLogging() ?? false;
-    if (changed) this.#connection.observer = undefined;
-    return changed;
+    const recorder = this.#recorder;
+    if (recorder === undefined || !recorder.stopLogging()) return false;
+    removeObserver(this.#connection, recorder);
+    return true;
   }
 
   /** Forgets what was recorded. */

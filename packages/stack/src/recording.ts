@@ -1,6 +1,6 @@
 import { describeConnection, type FlowRecorder, type SourceRecorder } from '@qanat/flowlog';
 import { type Cidr, contains, parseCidr } from '@qanat/ipv4';
-import { CLOSED, type Connection, type Tcp } from '@qanat/tcp';
+import { addObserver, CLOSED, type Connection, removeObserver, type Tcp, TIME_WAIT } from '@qanat/tcp';
 import { edge } from './net-error.ts';
 
 /** Which flows of a stack are recorded; what is not given matches all. */
@@ -55,7 +55,8 @@ export class Recording {
   }
 
   #watch(c: Connection): void {
-    if (c.observer !== undefined || !this.#matches(c)) return;
+    // Those in TIME-WAIT have nothing left to tell, and may be shown as copies.
+    if (c.state === TIME_WAIT || this.#recorders.has(c) || !this.#matches(c)) return;
     const startUs = this.#tcp.stampUser();
     const recorder = this.#source.flow(
       (id) => describeConnection(c, id, this.#source.source.id, startUs),
@@ -63,12 +64,12 @@ export class Recording {
     );
     if (recorder === undefined) return;
     this.#recorders.set(c, recorder);
-    c.observer = recorder;
+    addObserver(c, recorder);
   }
 
   #end(c: Connection, recorder: FlowRecorder): void {
     this.#recorders.delete(c);
-    if (c.observer === recorder) c.observer = undefined;
+    removeObserver(c, recorder);
     this.#source.end(recorder);
   }
 }

@@ -204,15 +204,92 @@ describe('Stack.record', () => {
 
   it('keeps no more rows than it was told, and counts the others', () => {
     const pair = createPair();
-    const source = sourceOf(pair, 1, { records: 128 });
+    const source = sourceOf(pair, 1, { records: 4 });
     pair.a.record(source);
     serve(pair.b, 80);
     send(pair.a, pair.addressB, 80, 1_000_000);
     runUntilQuiet(pair);
     const [flow] = source.trace().flows as [FlowTrace];
-    expect(flow.segments.rows).toBe(128);
-    expect(flow.overwritten.segments).toBeGreaterThan(500);
+    expect(flow.windows.rows).toBe(4);
+    expect(flow.overwritten.windows).toBeGreaterThan(4);
+    // A run of segments that are alike takes one place.
+    expect(flow.segments.rows).toBeGreaterThanOrEqual(4);
+    expect(flow.overwritten.segments + flow.segments.rows).toBe(pair.a.stats().OutSegs + pair.a.stats().InSegs);
+    expect(flow.overwritten.segments).toBeGreaterThan(100);
     expect(flow.firstSegment).toBe(flow.overwritten.segments);
+  });
+});
+
+describe('two recordings of one flow', () => {
+  it("the flow's own and that of the stack see the same, and each ends for itself", () => {
+    const pair = createPair();
+    const source = sourceOf(pair, 1);
+    const recording = pair.a.record(source);
+    serve(pair.b, 80);
+    const flow = pair.a.connect({ host: pair.addressB, port: 80 });
+    flow.startLogging();
+    flow.onConnect = () => void flow.write(new Uint8Array(100_000));
+    runUntilQuiet(pair);
+    const [trace] = source.trace().flows as [FlowTrace];
+    const own = flow.getLogDumpCopy().filter(({ kind }) => kind === 'SEG');
+    expect(own.length).toBeGreaterThan(60);
+    // The flow's own began after the SYN.
+    expect(trace.segments.rows - own.length).toBeLessThanOrEqual(1);
+    recording.stop();
+    flow.write(new Uint8Array(10));
+    runUntilQuiet(pair);
+    expect(source.trace().flows[0]!.segments.rows).toBe(trace.segments.rows);
+    const later = flow.getLogDumpCopy().filter(({ kind }) => kind === 'SEG').length;
+    expect(later).toBeGreaterThan(own.length);
+    const again = sourceOf(pair, 2);
+    pair.a.record(again);
+    expect(flow.stopLogging()).toBe(true);
+    flow.write(new Uint8Array(10));
+    runUntilQuiet(pair);
+    expect(again.trace().flows[0]!.segments.rows).toBeGreaterThan(0);
+    expect(flow.getLogDumpCopy().filter(({ kind }) => kind === 'SEG')).toHaveLength(later);
+  });
+});
+
+describe('connections that sleep', () => {
+  it('are taken in by a filter, stay awake while they are recorded, and sleep again after that', () => {
+    const pair = createPair({}, { sleep: { mostAwake: 0, sleepAfterUs: 2000 } });
+    for (const port of [80, 81]) serve(pair.b, port);
+    const flows = [80, 81].map((port) => pair.a.connect({ host: pair.addressB, port }));
+    const idle = (): void => {
+      const untilUs = pair.time.clock.now() + 1e6;
+      while (pair.time.clock.now() < untilUs && pair.time.step());
+    };
+    idle();
+    expect(pair.a.tcp.awakeCount).toBe(0);
+    const source = sourceOf(pair, 1);
+    const recording = pair.a.record(source, { port: 80 });
+    idle();
+    expect([recording.flows, pair.a.tcp.awakeCount]).toEqual([1, 1]);
+    recording.setFilter({ port: 81 });
+    idle();
+    expect([recording.flows, pair.a.tcp.awakeCount]).toEqual([1, 1]);
+    flows[1]!.write(new Uint8Array(10));
+    idle();
+    const traces = source.trace().flows;
+    expect(traces.map(({ remotePort, segments }) => [remotePort, segments.rows > 0])).toEqual([
+      [80, false],
+      [81, true],
+    ]);
+    recording.stop();
+    idle();
+    expect(pair.a.tcp.awakeCount).toBe(0);
+  });
+
+  it('in TIME-WAIT are left alone, however often the filter changes', () => {
+    const pair = createPair();
+    serve(pair.b, 80);
+    send(pair.a, pair.addressB, 80, 1000);
+    for (let i = 0; i < 300 && pair.time.clock.now() < 5e6 && pair.time.step(); i++);
+    const source = sourceOf(pair, 1);
+    const recording = pair.a.record(source);
+    for (let i = 0; i < 5; i++) recording.setFilter({});
+    expect([pair.a.tcp.connectionCount, recording.flows, source.trace().flows.length]).toEqual([1, 0, 0]);
   });
 });
 

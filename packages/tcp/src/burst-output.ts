@@ -1,7 +1,6 @@
 import { foldSum } from '@qanat/bytes';
 import type { Connection } from './connection.ts';
 import { noteAnswer } from './delayed-ack.ts';
-import { observePlain } from './observe.ts';
 import { TIMESTAMPS_BYTES, TIMESTAMPS_PROLOGUE } from './options.ts';
 import { rateSent } from './rate.ts';
 import { acknowledged, LEAST_BY_REFERENCE, timestampNow } from './segment-output.ts';
@@ -43,6 +42,7 @@ export function sendBurst(c: Connection, most: number): number {
   const pseudo = foldSum(c.headerSum - c.localPort - c.remotePort + header + mss) << 16;
   const offload = path.checksumOffload;
   const tos = c.config.tos & ~3;
+  const first = c.sndNxt;
   let sent = 0;
   for (; sent < segments; sent++) {
     const addr = path.reserve(header + mss, c.flowHash);
@@ -71,9 +71,11 @@ export function sendBurst(c: Connection, most: number): number {
     rtx.push(seq, mss, 0, nowUs);
     rateSent(c, rtx.tail - 1);
     c.sndNxt = (seq + mss) | 0;
-    if (c.observer !== undefined) observePlain(c, seq, flagsWindow, mss, tsVal);
   }
   if (sent > 0) {
+    if (c.observer !== undefined) {
+      c.observer.dataSent(first, ack, ACK, mss, flagsWindow & 0xffff, stamped, tsVal, tsEcr, sent, c);
+    }
     acknowledged(c);
     tcp.stats.OutSegs += sent;
     c.segsOut += sent;

@@ -10,7 +10,7 @@ import type { ConnectionParent, ConnectionUser, TcpContext } from './context.ts'
 import { effectiveMss } from './mss.ts';
 import type { MtuProbe } from './mtu-state.ts';
 import type { TcpPath } from './network.ts';
-import type { TcpObserver, TimerState, WindowState } from './observer.ts';
+import type { TcpObserver, TimedState, TimerState } from './observer.ts';
 import { RackState } from './rack-state.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import { RetransmitQueue } from './retransmit-queue.ts';
@@ -34,7 +34,7 @@ const INFINITE_SSTHRESH = 0x7fffffff;
  * The transmission control block (RFC 9293 section 3.3.1): plain state. The rules that move it live in `input`, `ack`,
  * `output`, `recovery` and `timers`; what a user may call lives in `user`.
  */
-export class Connection implements WindowState, TimerState, ModelState {
+export class Connection implements TimedState, TimerState, ModelState {
   readonly tcp: TcpContext;
   /** Replaced by `configure`; buffer sizes and what the handshake settled stay as they were. */
   config: TcpConfig;
@@ -436,6 +436,16 @@ export class Connection implements WindowState, TimerState, ModelState {
       else this.tcp.timers.arm(this.timer, at);
     }
     if (this.observer !== undefined) this.observer.settled(this.tcp.stampMark(), this);
+  }
+
+  /** As of `TimedState`. */
+  stamps(count: number): number {
+    return this.tcp.stamps(count);
+  }
+
+  /** As of `TimedState`. */
+  stampMark(): number {
+    return this.tcp.stampMark();
   }
 
   /** Notes an event for the user and asks for a turn at the end of the batch. */

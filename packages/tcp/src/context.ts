@@ -67,6 +67,8 @@ export interface TcpContext {
   readClock(): number;
   /** A time for the flow log, of something that took a little work (see `stamp-clock`). */
   stamp(): number;
+  /** The same, of so many things that took as much work each. */
+  stamps(count: number): number;
   /** The stamp before, of what follows it at once. */
   stampMark(): number;
   /** A stamp for a call of the user. */

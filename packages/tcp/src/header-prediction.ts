@@ -69,7 +69,9 @@ export function takePredicted(c: Connection, segment: Segment, packet: Packet, s
   const { bytes } = segment;
   c.segsIn++;
   c.lastReceivedUs = tcp.nowUs;
-  if (c.observer !== undefined) observeReceived(c, segment);
+  // What it says about our own data is news to an observer.
+  const isNews = segment.ack !== c.sndUna || segment.window << c.sndWndShift !== c.sndWnd;
+  if (c.observer !== undefined && isNews) observeReceived(c, segment);
   c.segAck = segment.ack;
   c.moreComing = false;
   if (segment.ack !== c.sndUna) flightAcknowledged(c, segment);
@@ -86,5 +88,7 @@ export function takePredicted(c: Connection, segment: Segment, packet: Packet, s
   c.bytesReceived += bytes;
   c.rcvNxt = rcv.nextSeq;
   c.raise(EVENT_READABLE);
-  if (c.observer !== undefined) observeWindow(c);
+  if (c.observer === undefined) return;
+  if (isNews) observeWindow(c);
+  else c.observer.segmentExpected(segment, c);
 }

@@ -18,6 +18,7 @@ export type { TcpLayerOptions } from './layer-options.ts';
 export type { Listener, OnConnection } from './listener.ts';
 export type { TcpLending, TcpNetwork, TcpPath } from './network.ts';
 export * from './observer.ts';
+export { addObserver, removeObserver } from './observers.ts';
 export { reportedMtu } from './path-mtu.ts';
 export {
   STOP_BUDGET,

@@ -52,19 +52,6 @@ export function observeSent(
   c.observer!.segmentSent(seq, ack, flags, bytes, window, endUs, endUs - startUs, reason, sent);
 }
 
-/** A segment of a burst went down: new data, no option but timestamps. @param flagsWindow the word of the header. */
-export function observePlain(c: Connection, seq: number, flagsWindow: number, bytes: number, tsVal: number): void {
-  sent.hasTimestamps = c.timestampsOk;
-  sent.tsVal = tsVal;
-  sent.tsEcr = c.tsRecent;
-  sent.sackCount = 0;
-  const { tcp } = c;
-  const startUs = tcp.stampMark();
-  const endUs = tcp.stamp();
-  const window = flagsWindow & 0xffff;
-  c.observer!.segmentSent(seq, c.rcvNxt, (flagsWindow >>> 16) & 0xff, bytes, window, endUs, endUs - startUs, 0, sent);
-}
-
 function reasonOf(c: Connection): number {
   if (c.caState === CA_LOSS) return c.resendReason === 0 ? RESENT_OTHER : c.resendReason;
   return c.caState === CA_RECOVERY ? RESENT_FAST : RESENT_LOSS_PROBE;

@@ -38,6 +38,29 @@ export interface TcpObserver {
     nowUs: number,
     options: ObservedOptions,
   ): void;
+  /**
+   * As `segmentSent`, of `count` segments of new data, one right after the other, with no option but timestamps. There are dozens in a
+   * batch, so no time is taken: who wants one asks `state`.
+   * @param seq of the first (int32). @param bytes payload of each. @param stamped whether they have timestamps; 0 are theirs else.
+   */
+  dataSent(
+    seq: number,
+    ack: number,
+    flags: number,
+    bytes: number,
+    window: number,
+    stamped: boolean,
+    tsVal: number,
+    tsEcr: number,
+    count: number,
+    state: TimedState,
+  ): void;
+  /**
+   * As `segmentReceived` and `windowUpdated` together, of data that came as it was expected (header prediction) and is taken in: of
+   * the window variables only SEG.ACK, RCV.NXT and RCV.WND can have changed. It follows the one before when nothing else was told in
+   * between, and acknowledges and offers the same. As of `dataSent`, no time is taken.
+   */
+  segmentExpected(segment: ExpectedSegment, state: TimedState): void;
   /** The window variables after a segment was processed or a timer ran. */
   windowUpdated(nowUs: number, window: WindowState): void;
   /** The work on the connection is over for now: timers, states, and what stopped the sender stand as they will stay. */
@@ -60,6 +83,24 @@ export type ObservedOptions = Pick<
   | 'sackLeft'
   | 'sackRight'
 >;
+
+/** Fields of a segment that has come. */
+export interface ExpectedSegment {
+  readonly seq: number;
+  readonly ack: number;
+  readonly flags: number;
+  readonly bytes: number;
+  readonly window: number;
+  readonly arrivedUs: number;
+  readonly options: Pick<ParsedOptions, 'hasTimestamps' | 'tsVal' | 'tsEcr'>;
+}
+
+export interface TimedState extends WindowState {
+  /** @returns the time after `count` more things, each of which took as much work. */
+  stamps(count: number): number;
+  /** @returns the time of the last thing that had one. */
+  stampMark(): number;
+}
 
 /** The fields of the 2013 window record and what has come since, read in place (the object is the connection's own state). */
 export interface WindowState {

@@ -126,7 +126,9 @@ export function sendSegment(
   }
   if (c.observer !== undefined) {
     const has = stamps > 0;
-    observeSent(c, seq, ack, flags, bytes, window, retransmission, tsVal, has, sackCount, sackLeft, sackRight);
+    if (newData && sackCount === 0)
+      c.observer.dataSent(seq, ack, flags, bytes, window, has, tsVal, has ? c.tsRecent : 0, 1, c);
+    else observeSent(c, seq, ack, flags, bytes, window, retransmission, tsVal, has, sackCount, sackLeft, sackRight);
   }
   return true;
 }

@@ -12,11 +12,10 @@ const MAX_STEP_US = 20;
  */
 export class StampClock {
   readonly #clock: Clock;
-  #batchUs = Number.NEGATIVE_INFINITY;
-  #lastUs = Number.NEGATIVE_INFINITY;
-  #readUs = 0;
-  #stepUs = 0;
-  #left = STAMPS_PER_READING;
+  /** BATCH, LAST, READ, STEP: fields of doubles would each lie in a place of its own. */
+  readonly #us = new Float64Array([Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 0]);
+  /** Stamps since the clock was read, or the batch began. */
+  #count = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -24,39 +23,56 @@ export class StampClock {
 
   /** @param batchUs when the batch began. @returns the stamp before, or the beginning of the batch, whichever is later. */
   mark(batchUs: number): number {
-    if (batchUs !== this.#batchUs) this.#begin(batchUs);
-    return this.#lastUs;
+    if (batchUs !== this.#us[BATCH]) this.#begin(batchUs);
+    return this.#us[LAST]!;
   }
 
   /** The time of something that took a little work. @param batchUs when the batch began. */
   stamp(batchUs: number): number {
-    if (batchUs !== this.#batchUs) this.#begin(batchUs);
-    if (--this.#left === 0) return this.#read();
-    this.#lastUs += this.#stepUs;
-    return this.#lastUs;
+    return this.stamps(batchUs, 1);
+  }
+
+  /** The time of the last of `count` things that took as much work each. */
+  stamps(batchUs: number, count: number): number {
+    const us = this.#us;
+    if (batchUs !== us[BATCH]) this.#begin(batchUs);
+    this.#count += count;
+    if (this.#count >= STAMPS_PER_READING) return this.#read();
+    const stampUs = us[LAST]! + us[STEP]! * count;
+    us[LAST] = stampUs;
+    return stampUs;
   }
 
   /** The time of a call from outside of any batch. */
   now(): number {
-    const us = this.#clock.now();
-    if (us > this.#lastUs) this.#lastUs = us;
-    return this.#lastUs;
+    return this.#notBefore(this.#clock.now());
   }
 
   #begin(batchUs: number): void {
-    this.#batchUs = batchUs;
-    this.#readUs = batchUs;
-    this.#left = STAMPS_PER_READING;
-    if (batchUs > this.#lastUs) this.#lastUs = batchUs;
+    this.#us[BATCH] = batchUs;
+    this.#us[READ] = batchUs;
+    this.#count = 0;
+    this.#notBefore(batchUs);
   }
 
   #read(): number {
-    const us = this.#clock.now();
-    const stepUs = (us - this.#readUs) / STAMPS_PER_READING;
-    this.#stepUs = (3 * this.#stepUs + Math.min(stepUs, MAX_STEP_US)) / 4;
-    this.#readUs = us;
-    this.#left = STAMPS_PER_READING;
-    if (us > this.#lastUs) this.#lastUs = us;
-    return this.#lastUs;
+    const us = this.#us;
+    const nowUs = this.#clock.now();
+    const stepUs = (nowUs - us[READ]!) / this.#count;
+    us[STEP] = (3 * us[STEP]! + Math.min(stepUs, MAX_STEP_US)) / 4;
+    us[READ] = nowUs;
+    this.#count = 0;
+    return this.#notBefore(nowUs);
+  }
+
+  #notBefore(nowUs: number): number {
+    const us = this.#us;
+    if (nowUs > us[LAST]!) us[LAST] = nowUs;
+    return us[LAST]!;
   }
 }
+
+const BATCH = 0;
+const LAST = 1;
+const READ = 2;
+const STEP = 3;

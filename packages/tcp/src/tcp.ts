@@ -98,6 +98,10 @@ export class Tcp implements PassiveContext {
     return this.#stamps.stamp(this.nowUs);
   }
 
+  stamps(count: number): number {
+    return this.#stamps.stamps(this.nowUs, count);
+  }
+
   stampMark(): number {
     return this.#stamps.mark(this.nowUs);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Connection, ConnectionUser } from '../src/index.ts';
 import { user } from '../src/index.ts';
-import type { TcpObserver } from '../src/observer.ts';
+import type { ObservedOptions, TcpObserver } from '../src/observer.ts';
 import { Harness } from './harness.ts';
 
 /** Replaces what a connection's user does on one event. */
@@ -143,6 +143,25 @@ describe('the observer', () => {
         seen.push(
           `got ${rel(seq, t.peer.irs)} ack ${rel(ack, t.peer.iss)} ${flags}+${bytes} win ${window} ${nowUs - arrivedUs}`,
         ),
+      dataSent: (seq, ack, flags, bytes, _window, _stamped, _val, _ecr, count, state) => {
+        const fromUs = state.stampMark();
+        seen.push(
+          `sent ${rel(seq, t.peer.iss)} ack ${rel(ack, t.peer.irs)} ${flags}+${bytes} ${state.stamps(count) - fromUs} 0`,
+        );
+      },
+      segmentExpected: (segment, state) => {
+        observer.segmentReceived(
+          segment.seq,
+          segment.ack,
+          segment.flags,
+          segment.bytes,
+          segment.window,
+          segment.arrivedUs,
+          state.stamps(1),
+          segment.options as ObservedOptions,
+        );
+        observer.windowUpdated(state.stampMark(), state);
+      },
       windowUpdated: (_now, w) =>
         seen.push(`una ${rel(w.sndUna, t.peer.iss)} nxt ${rel(w.sndNxt, t.peer.iss)} wnd ${w.sndWnd}`),
       settled: () => {},
