@@ -2,8 +2,9 @@
 import { type BenchCase, type Contender, type Figures, GIGABITS, type Metric, MICROSECONDS, PLAIN } from '../case.ts';
 import { runNode } from '../child.ts';
 import { gondolin } from '../contenders/gondolin.ts';
-import { iperf, iperfLogged } from '../contenders/iperf.ts';
+import { iperf } from '../contenders/iperf.ts';
 import { loopback } from '../contenders/loopback.ts';
+import { recording } from '../contenders/recording.ts';
 import { vethBulk, vethPingPong } from '../contenders/veth.ts';
 
 const DOMAINS = new URL('../domains/main.js', import.meta.url);
@@ -169,18 +170,35 @@ const stability: BenchCase = {
   inQuickSet: false,
 };
 
+const IN_MEMORY = 'in memory, offloads';
+
 const flowLog: BenchCase = {
   name: 'flow-log',
-  title: 'what the flow log costs: one flow, MTU 1500, off, kept in memory, and written while it runs',
-  metrics: [GOODPUT],
-  contenders: [iperf('log off', 'off'), iperfLogged('in memory', 'off', 'log'), iperfLogged('written', 'off', 'qflow')],
-  ratios: [
-    ['bitsPerSecond', 'in memory', 'log off'],
-    ['bitsPerSecond', 'written', 'log off'],
+  title: 'what the flow log costs: one flow, recording switched off and on in turn within each run',
+  metrics: [
+    { key: 'costPercent', title: 'cost', per: 1, unit: '%', digits: 1 },
+    { ...GOODPUT, title: 'goodput, on' },
+    { key: 'offBitsPerSecond', title: 'off', ...GIGABITS },
+    { key: 'records', title: 'records', ...PLAIN },
+    { key: 'rowsLost', title: 'lost', ...PLAIN },
+    { key: 'fileBytes', title: 'file', per: 1e6, unit: 'MB', digits: 1 },
   ],
-  goals: [],
+  contenders: [
+    recording('nothing switched, offloads', 'nothing', 'gso'),
+    recording(IN_MEMORY, 'memory', 'gso'),
+    recording('written, offloads', 'file', 'gso'),
+    recording('nothing switched, MTU 1500', 'nothing', 'plain'),
+    recording('in memory, MTU 1500', 'memory', 'plain'),
+    recording('written, MTU 1500', 'file', 'plain'),
+  ],
+  ratios: [],
+  goals: [
+    { metric: 'costPercent', of: IN_MEMORY, atMost: 2 },
+    { metric: 'rowsLost', of: 'written, offloads', atMost: 0 },
+    { metric: 'rowsLost', of: 'written, MTU 1500', atMost: 0 },
+  ],
   runs: 10,
-  seconds: 3,
+  seconds: 4,
   inQuickSet: false,
 };
 

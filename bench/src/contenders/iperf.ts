@@ -1,11 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Contender, Figures } from '../case.ts';
 import { runNodeMeasured } from '../child.ts';
-import { onCleanup } from '../cleanup.ts';
 import { type GcSummary, splitGcTrace } from '../gc-trace.ts';
 import { longestGap, type Progress, rateAfter, variation } from '../statistics.ts';
 
@@ -90,27 +86,6 @@ export function iperf(name: string, offloads: IperfOffloads, args: readonly stri
       const all = [...SWITCHES[offloads], ...args];
       const run = await runIperf(seconds + warmUpSeconds, all, warmUpSeconds * 1000);
       return iperfFigures(run, warmUpSeconds);
-    },
-  };
-}
-
-/**
- * The same with flow logs, which go nowhere. @param kind `log`: the sender's flow in a ring of memory, made to text at the
- * end; `qflow`: written while it runs.
- */
-export function iperfLogged(name: string, offloads: IperfOffloads, kind: 'log' | 'qflow'): Contender {
-  return {
-    name,
-    run: async (span) => {
-      const directory = mkdtempSync(join(tmpdir(), 'qanat-bench-'));
-      const remove = onCleanup(() => rmSync(directory, { recursive: true }));
-      try {
-        const path = join(directory, `nowhere.${kind}`);
-        symlinkSync('/dev/null', path);
-        return await iperf(name, offloads, ['--flow-log', path]).run(span);
-      } finally {
-        remove();
-      }
     },
   };
 }

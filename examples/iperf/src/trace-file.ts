@@ -1,7 +1,12 @@
-import { SlotReceiver, type TraceMessage, TraceWriter } from '@qanat/flowlog';
+import { type Crc32, SlotReceiver, type TraceMessage, TraceWriter } from '@qanat/flowlog';
+import bufferCrc32 from 'buffer-crc32';
 import type { Machine } from 'qanat';
 import type { LivePage } from './live.ts';
 import type { OutputFile } from './output-file.ts';
+
+/** The check of chunks, by the package that Node's programs have for it. */
+const crc32: Crc32 = ({ buffer, byteOffset, length }, previous) =>
+  bufferCrc32.unsigned(Buffer.from(buffer, byteOffset, length), previous);
 
 /** A streamed flow log: everything of all domains, as it comes, into a file, into pages, or both. */
 export class TraceFile {
@@ -29,7 +34,7 @@ export class TraceFile {
       file?.write(bytes);
       live?.write(bytes);
     };
-    this.#writer = new TraceWriter(sink, { clock: { unixEpochUs, resolutionUs } });
+    this.#writer = new TraceWriter(sink, { clock: { unixEpochUs, resolutionUs }, crc32 });
   }
 
   /** Rows written. */
