@@ -14,7 +14,15 @@ import {
   SCHEMAS,
   type TableKind,
 } from './qflow-layout.ts';
-import { type ChunkIndex, type JsonChunk, newScan, type ReadRequest, runsAt, type Scan, scanFile } from './qflow-scan.ts';
+import {
+  type ChunkIndex,
+  type JsonChunk,
+  newScan,
+  type ReadRequest,
+  runsAt,
+  type Scan,
+  scanFile,
+} from './qflow-scan.ts';
 import { expandRuns, segmentsOf } from './segment-runs.ts';
 import {
   type Columns,
