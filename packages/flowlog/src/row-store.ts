@@ -103,10 +103,10 @@ export class RowStore<K extends TableKind> {
 /** Where rows become columns on their way to a sink: one for all stores of a thread, as none keeps it. */
 let scratch = new ArrayBuffer(0);
 
-/** @returns room for `bytes` bytes, until the next call. */
+/** @returns room for `bytes` bytes, until the next call. All zero: what fills up a column is written, too. */
 export function payloadScratch(bytes: number): Uint8Array {
   if (scratch.byteLength < bytes) scratch = new ArrayBuffer(bytes);
-  return new Uint8Array(scratch, 0, bytes);
+  return new Uint8Array(scratch, 0, bytes).fill(0);
 }
 
 /** @returns the rows as in a file, until the next payload is made. */
