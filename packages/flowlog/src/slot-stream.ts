@@ -1,7 +1,8 @@
 /**
  * A flow log on its way from the thread of a domain to the one that writes the file: slots of shared memory that the domain
- * fills and the writer frees, and small messages that say which. Nothing is allocated for a chunk, nothing grows: what finds no
- * free slot is lost, and counted by the recorder.
+ * fills and the writer frees, and small messages that say which. Nothing is allocated for a chunk. What finds no free slot, as at
+ * the end, when every flow hands over what it holds, goes along with its message, up to a bound; beyond that it is lost, and
+ * counted by the recorder.
  */
 import type { RowKind } from './qflow-layout.ts';
 import type { FlowTotals, SourceTotals, TraceWriter } from './qflow-writer.ts';
@@ -13,10 +14,11 @@ const FULL = 1;
 const DEFAULT_SLOTS = 24;
 /** 4096 rows of the widest table. */
 const DEFAULT_SLOT_BYTES = 384 * 1024;
+const DEFAULT_COPY_BYTES = 64 << 20;
 
 /** What a domain posts; survives structured clone. */
 export type TraceMessage =
-  /** The first: the slots, and one int32 word for the state of each. */
+  /** The first: the slots, one int32 word for the state of each, and one for the bytes that came along with messages. */
   | {
       readonly what: 'slots';
       readonly slots: SharedArrayBuffer;
@@ -32,15 +34,19 @@ export type TraceMessage =
       readonly firstRow: number;
       readonly rows: number;
       readonly packed: number;
+      /** Where the payload lies, and its length; or the payload. */
       readonly slot: number;
       readonly bytes: number;
+      readonly copy?: Uint8Array;
     };
 
 export interface SlotSinkOptions {
   /** Chunks that may be under way. Default 24. */
   readonly slots?: number;
-  /** Bytes of one; larger chunks are lost. Default 384 KiB. */
+  /** Bytes of one. Default 384 KiB. */
   readonly slotBytes?: number;
+  /** Most bytes that are under way beside the slots. Default 64 MiB. */
+  readonly copyBytes?: number;
 }
 
 /** The domain's end. */
@@ -49,14 +55,20 @@ export class SlotSink implements TraceSink {
   readonly #states: Int32Array;
   readonly #slots: Uint8Array;
   readonly #slotBytes: number;
+  readonly #slotCount: number;
+  readonly #copyBytes: number;
   #next = 0;
+  /** Bytes that went along with messages since the start; wraps. */
+  #copied = 0;
 
   constructor(post: (message: TraceMessage) => void, options: SlotSinkOptions = {}) {
-    const { slots = DEFAULT_SLOTS, slotBytes = DEFAULT_SLOT_BYTES } = options;
+    const { slots = DEFAULT_SLOTS, slotBytes = DEFAULT_SLOT_BYTES, copyBytes = DEFAULT_COPY_BYTES } = options;
     const memory = new SharedArrayBuffer(slots * slotBytes);
-    const states = new SharedArrayBuffer(slots * 4);
+    const states = new SharedArrayBuffer((slots + 1) * 4);
     this.#post = post;
     this.#slotBytes = slotBytes;
+    this.#slotCount = slots;
+    this.#copyBytes = copyBytes;
     this.#slots = new Uint8Array(memory);
     this.#states = new Int32Array(states);
     post({ what: 'slots', slots: memory, states, slotBytes });
@@ -73,8 +85,14 @@ export class SlotSink implements TraceSink {
   rows(kind: RowKind, id: number, firstRow: number, rows: number, payload: Uint8Array, packed: number): boolean {
     const bytes = payload.length;
     const slot = this.#next;
-    if (bytes > this.#slotBytes || Atomics.load(this.#states, slot) !== FREE) return false;
-    this.#next = (slot + 1) % this.#states.length;
+    if (bytes > this.#slotBytes || Atomics.load(this.#states, slot) !== FREE) {
+      const underWay = (this.#copied - Atomics.load(this.#states, this.#slotCount)) | 0;
+      if (underWay + bytes > this.#copyBytes) return false;
+      this.#copied = (this.#copied + bytes) | 0;
+      this.#post({ what: 'rows', kind, id, firstRow, rows, packed, slot: -1, bytes, copy: payload.slice() });
+      return true;
+    }
+    this.#next = (slot + 1) % this.#slotCount;
     this.#slots.set(payload, slot * this.#slotBytes);
     Atomics.store(this.#states, slot, FULL);
     this.#post({ what: 'rows', kind, id, firstRow, rows, packed, slot, bytes });
@@ -122,11 +140,13 @@ export class SlotReceiver {
         this.#writer.flow(message.flow, message.totals);
         break;
       case 'rows': {
-        const { kind, id, firstRow, rows, packed, slot, bytes } = message;
+        const { kind, id, firstRow, rows, packed, slot, bytes, copy } = message;
         const from = slot * this.#slotBytes;
-        this.#writer.payload(kind, id, firstRow, rows, this.#slots.subarray(from, from + bytes), packed);
+        const payload = copy ?? this.#slots.subarray(from, from + bytes);
+        this.#writer.payload(kind, id, firstRow, rows, payload, packed);
         this.#rows += rows;
-        Atomics.store(this.#states, slot, FREE);
+        if (copy === undefined) Atomics.store(this.#states, slot, FREE);
+        else Atomics.add(this.#states, this.#states.length - 1, bytes);
       }
     }
   }

@@ -1,5 +1,6 @@
 import {
   areTwoEnds,
+  CHUNK_EVENTS,
   CHUNK_SEGMENTS,
   EVENT_CLOSE,
   EVENT_CONGESTION,
@@ -20,6 +21,7 @@ import {
   readTrace,
   SlotReceiver,
   SlotSink,
+  type SlotSinkOptions,
   SourceRecorder,
   SYN_RX,
   sackBlocks,
@@ -295,7 +297,7 @@ describe('connections that sleep', () => {
 
 describe('a streamed recording', () => {
   /** Streams both ends of a flow into one file. @param drain whether the writer keeps up. */
-  function stream(slots: number, drain: (message: TraceMessage) => boolean) {
+  function stream(options: SlotSinkOptions, drain: (message: TraceMessage) => boolean) {
     const pair = createPair({ impair: { delayUs: 1000, lossRate: 0.005 } });
     const pieces: Uint8Array[] = [];
     const clock = { unixEpochUs: undefined, resolutionUs: 1 };
@@ -303,7 +305,7 @@ describe('a streamed recording', () => {
     const rings: SourceRecorder[] = [];
     const receivers = [pair.a, pair.b].map((stack, index) => {
       const receiver = new SlotReceiver(writer);
-      const sink = new SlotSink((message) => drain(message) && receiver.receive(structuredClone(message)), { slots });
+      const sink = new SlotSink((message) => drain(message) && receiver.receive(structuredClone(message)), options);
       const source = sourceOf(pair, index + 1, { sink, records: 256 });
       stack.record(source);
       rings.push(source);
@@ -318,7 +320,7 @@ describe('a streamed recording', () => {
   }
 
   it('has every row, though memory holds few at a time', () => {
-    const { trace, receivers, pair } = stream(4, () => true);
+    const { trace, receivers, pair } = stream({ slots: 4 }, () => true);
     expect(trace.problems).toEqual([]);
     const [sender, receiver] = trace.flows as [FlowTrace, FlowTrace];
     const rows = (flow: FlowTrace, rx: boolean) =>
@@ -333,7 +335,10 @@ describe('a streamed recording', () => {
 
   it('loses and counts what a writer that hangs does not take, and grows nowhere', () => {
     let taken = 0;
-    const { trace, receivers } = stream(2, (message) => message.what !== 'rows' || taken++ < 3);
+    const { trace, receivers } = stream(
+      { slots: 2, copyBytes: 0 },
+      (message) => message.what !== 'rows' || taken++ < 3,
+    );
     const [sender] = trace.flows as [FlowTrace];
     expect(sender.dropped.segments).toBeGreaterThan(500);
     expect(receivers[0]!.lost + receivers[1]!.lost).toBe(
@@ -343,8 +348,28 @@ describe('a streamed recording', () => {
     );
   });
 
+  it('takes what finds no slot with its message, up to a bound, which the writer makes room in', () => {
+    const messages: TraceMessage[] = [];
+    const sink = new SlotSink((message) => messages.push(message), { slots: 1, slotBytes: 64, copyBytes: 100 });
+    const rows = (bytes: number, fill: number): boolean =>
+      sink.rows(CHUNK_EVENTS, 1, 0, 1, new Uint8Array(bytes).fill(fill), 1);
+    // A slot, two that go along (one too long for any slot), and one too many.
+    expect([rows(64, 1), rows(24, 2), rows(72, 3), rows(8, 4)]).toEqual([true, true, true, false]);
+    const payloads: number[][] = [];
+    const receiver = new SlotReceiver({
+      payload: (_kind, _id, _first, _rows, payload) => payloads.push([payload.length, payload[0]!]),
+    } as TraceWriter);
+    for (const message of messages) receiver.receive(message);
+    expect(payloads).toEqual([
+      [64, 1],
+      [24, 2],
+      [72, 3],
+    ]);
+    expect([rows(64, 5), rows(96, 6), rows(8, 7)]).toEqual([true, true, false]);
+  });
+
   it('is read up to where a run was torn', () => {
-    const { trace } = stream(4, () => true);
+    const { trace } = stream({ slots: 4 }, () => true);
     expect(trace.flows[0]!.segments.rows).toBeGreaterThan(0);
     const pieces: Uint8Array[] = [];
     const writer = new TraceWriter((bytes) => pieces.push(bytes.slice()), { clock: trace.clock });
