@@ -149,13 +149,6 @@ export function roundTripsUs(flows: number, seed: number): number[] {
   return Array.from({ length: flows }, () => Math.round(RTT_LEAST_US + random.float() * (RTT_MOST_US - RTT_LEAST_US)));
 }
 
-/** Jain's index of fairness: 1 when all are equal, 1/n when one has everything. */
-export function jainIndex(shares: readonly number[]): number {
-  const sum = shares.reduce((a, b) => a + b, 0);
-  const squares = shares.reduce((a, b) => a + b * b, 0);
-  return (sum * sum) / (shares.length * squares);
-}
-
 function send(stack: Stack, bytes: number): { sender: Flow; pump: () => void } {
   const sender: Flow = stack.connect({ host: '10.0.0.1', port: PORT });
   const source = new Uint8Array(CHUNK);

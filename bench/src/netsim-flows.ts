@@ -1,6 +1,7 @@
 import type { CongestionName } from '@qanat/tcp';
-import { BOTTLENECK_BITS_PER_SECOND, jainIndex, Scene } from './netsim-bottleneck.ts';
+import { BOTTLENECK_BITS_PER_SECOND, Scene } from './netsim-bottleneck.ts';
 import { type Ideal, idealFlows } from './netsim-ideal.ts';
+import { jainIndex } from './statistics.ts';
 
 export interface FlowsOptions {
   readonly flows: number;

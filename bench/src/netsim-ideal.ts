@@ -2,10 +2,10 @@ import {
   BOTTLENECK_BITS_PER_SECOND,
   BUFFER_BYTES,
   FRAME_BYTES,
-  jainIndex,
   roundTripsUs,
   SEGMENT_BYTES,
 } from './netsim-bottleneck.ts';
+import { jainIndex } from './statistics.ts';
 
 /** What nobody can beat who begins with ten segments and doubles each round trip. */
 export interface Ideal {

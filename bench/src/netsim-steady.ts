@@ -1,6 +1,7 @@
 import type { CongestionName } from '@qanat/tcp';
-import { BOTTLENECK_BITS_PER_SECOND, jainIndex, roundTripsUs, Scene } from './netsim-bottleneck.ts';
+import { BOTTLENECK_BITS_PER_SECOND, roundTripsUs, Scene } from './netsim-bottleneck.ts';
 import { controlName, percent, row } from './netsim-flows.ts';
+import { jainIndex } from './statistics.ts';
 
 export interface SteadyOptions {
   readonly flows: number;

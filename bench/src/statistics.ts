@@ -20,6 +20,17 @@ export function summarize(values: readonly number[]): Summary {
   return { median: middle, least, most, spread: (most - least) / middle };
 }
 
+/** @returns Jain's index of fairness: 1 when all are equal, 1/n when one has all. */
+export function jainIndex(rates: Iterable<number>): number {
+  let [count, sum, squares] = [0, 0, 0];
+  for (const rate of rates) {
+    count++;
+    sum += rate;
+    squares += rate * rate;
+  }
+  return (sum * sum) / (count * squares);
+}
+
 /** Bytes that arrived in one span of time. */
 export interface Progress {
   readonly seconds: number;

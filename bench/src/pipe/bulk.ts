@@ -1,5 +1,6 @@
 import type { Flow } from '@qanat/stack';
 import type { Figures } from '../case.ts';
+import { jainIndex } from '../statistics.ts';
 import { SERVER_IP, TwoStacks } from './two-stacks.ts';
 
 const PORT = 5001;
@@ -72,13 +73,6 @@ export function pipeBulk(options: PipeBulkOptions): Figures {
     jain: jainIndex(byFlow),
     leastShare: (Math.min(...byFlow) * flows) / bytes,
   };
-}
-
-/** @returns Jain's index of fairness: 1 when all are equal, 1/n when one has all. */
-function jainIndex(rates: Float64Array): number {
-  const sum = rates.reduce((total, rate) => total + rate, 0);
-  const squares = rates.reduce((total, rate) => total + rate * rate, 0);
-  return (sum * sum) / (rates.length * squares);
 }
 
 export interface EstablishOptions {

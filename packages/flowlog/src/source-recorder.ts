@@ -1,4 +1,4 @@
-import { FlowRecorder, type OrderCounter } from './flow-recorder.ts';
+import { DEFAULT_RECORDS, FlowRecorder, type OrderCounter } from './flow-recorder.ts';
 import { MachineRecorder } from './machine-recorder.ts';
 import type { FlowTotals, SourceTotals } from './qflow-writer.ts';
 import type { RowSink } from './row-store.ts';
@@ -26,7 +26,6 @@ export interface SourceRecorderOptions {
 /** Most flows that one recorder describes; more are counted, not recorded. */
 const MAX_FLOWS = 1 << 16;
 const MAX_STRINGS = 4096;
-const DEFAULT_RECORDS = 65_536;
 /** Rows of a table before a sink gets them: a quarter of a megabyte of segments. */
 const SINK_ROWS = 4096;
 
