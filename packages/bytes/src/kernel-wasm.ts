@@ -21,7 +21,7 @@ function compile(shared: boolean): WebAssembly.Module {
   if (known !== undefined) return known;
   const bytes = Uint8Array.from(atob(KERNEL_WASM_BASE64), (char) => char.charCodeAt(0));
   bytes[KERNEL_MEMORY_FLAGS_OFFSET] = shared ? LIMITS_SHARED_WITH_MAXIMUM : LIMITS_WITH_MAXIMUM;
-  // Synchronous: under 1 KB, which every browser lets the main thread compile.
+  // Synchronous: under 2 KB, which every browser lets the main thread compile.
   const module = new WebAssembly.Module(bytes);
   if (shared) sharedModuleOfThread = module;
   else moduleOfThread = module;

@@ -13,14 +13,24 @@
   (func (export "fill") (param $addr i32) (param $value i32) (param $len i32)
     (memory.fill (local.get $addr) (local.get $value) (local.get $len)))
 
-  ;; Copies of 16 to 2048 bytes run inline (a bulk copy calls out of WASM). Ascending order with the loads of a round
+  ;; Copies of up to 2048 bytes run inline (a bulk copy calls out of WASM). Ascending order with the loads of a round
   ;; before its stores, and the last 16 bytes loaded first of all, is right unless dst lies in [src, src + len).
   (func $copy (export "copy") (param $dst i32) (param $src i32) (param $len i32)
     (local $end i32) (local $last i32) (local $tail v128) (local $a v128) (local $b v128) (local $c v128)
-    (if (i32.or (i32.gt_u (i32.sub (local.get $len) (i32.const 16)) (i32.const 2032))
+    (if (i32.or (i32.gt_u (local.get $len) (i32.const 2048))
                 (i32.lt_u (i32.sub (local.get $dst) (local.get $src)) (local.get $len)))
       (then
         (memory.copy (local.get $dst) (local.get $src) (local.get $len))
+        (return)))
+    (if (i32.lt_u (local.get $len) (i32.const 16))
+      (then
+        (loop $loop1 (if (local.get $len)
+          (then
+            (i32.store8 (local.get $dst) (i32.load8_u (local.get $src)))
+            (local.set $src (i32.add (local.get $src) (i32.const 1)))
+            (local.set $dst (i32.add (local.get $dst) (i32.const 1)))
+            (local.set $len (i32.sub (local.get $len) (i32.const 1)))
+            (br $loop1))))
         (return)))
     (local.set $len (i32.sub (local.get $len) (i32.const 16)))
     (local.set $tail (v128.load align=1 (i32.add (local.get $src) (local.get $len))))

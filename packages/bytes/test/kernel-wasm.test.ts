@@ -3,11 +3,11 @@ import { compileKernel } from '../../../scripts/build-kernel.mjs';
 import { KERNEL_MEMORY_FLAGS_OFFSET, KERNEL_WASM_BASE64 } from '../src/kernel-wasm-bytes.ts';
 
 describe('the WASM kernel', () => {
-  it('is what kernel.wat compiles to, in less than 1 KB', async () => {
+  it('is what kernel.wat compiles to, in less than 2 KB', async () => {
     const { bytes, memoryFlagsOffset } = await compileKernel();
     expect(KERNEL_WASM_BASE64, 'run node scripts/build-kernel.mjs').toBe(Buffer.from(bytes).toString('base64'));
     expect(KERNEL_MEMORY_FLAGS_OFFSET).toBe(memoryFlagsOffset);
-    expect(bytes.length).toBeLessThan(1024);
+    expect(bytes.length).toBeLessThan(2048);
   });
 });
 

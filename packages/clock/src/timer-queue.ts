@@ -45,6 +45,8 @@ export class TimerQueue {
   #arms = 0;
   /** The time of the running `fire`; -Infinity outside. */
   #firingUs = -NEVER;
+  /** The root's timer has been taken out to fire. Its key still stands there: nothing rises past it. */
+  #rootVacant = false;
 
   /**
    * Sets or moves a deadline; NEVER cancels. Arming in the past is legal: it fires at the next `fire`. Within `fire`
@@ -63,6 +65,11 @@ export class TimerQueue {
     timer.order = order;
     let index = timer.index;
     if (index < 0) {
+      if (this.#rootVacant) {
+        this.#rootVacant = false;
+        this.#sink(0, timer, deadlineUs, order);
+        return;
+      }
       index = this.#size++;
       if (index === this.#keyUs.length) this.#grow();
     } else {
@@ -104,11 +111,14 @@ export class TimerQueue {
         const timer = this.#timers[0]!;
         timer.deadlineUs = NEVER;
         timer.order = NEVER;
-        this.#remove(0, timer);
+        timer.index = -1;
+        // Who fires arms something as a rule, itself again or the next in line: that goes to the root and sinks.
+        this.#rootVacant = true;
         fired++;
         timer.onDue(nowUs);
       }
     } finally {
+      if (this.#rootVacant) this.#fillRoot();
       this.#firingUs = outerUs;
     }
     return fired;
@@ -116,17 +126,27 @@ export class TimerQueue {
 
   /** Armed timers. */
   get size(): number {
-    return this.#size;
+    return this.#rootVacant ? this.#size - 1 : this.#size;
   }
 
   /** Sinks stale entries from the root until it shows the earliest deadline. @returns false when there is none. */
   #settleRoot(): boolean {
+    if (this.#rootVacant) this.#fillRoot();
     if (this.#size === 0) return false;
     for (;;) {
       const timer = this.#timers[0]!;
       if (timer.order === this.#keyOrder[0]!) return true;
       this.#sink(0, timer, timer.deadlineUs, timer.order);
     }
+  }
+
+  /** The last entry takes the vacant place at the root. */
+  #fillRoot(): void {
+    this.#rootVacant = false;
+    const last = --this.#size;
+    const moved = this.#timers[last]!;
+    this.#timers[last] = undefined;
+    if (last > 0) this.#sink(0, moved, this.#keyUs[last]!, this.#keyOrder[last]!);
   }
 
   #remove(index: number, timer: Timer): void {

@@ -191,4 +191,64 @@ describe('TimerQueue', () => {
       { numRuns: 300 },
     );
   });
+
+  it('agrees with a naive model whatever callbacks arm, cancel and ask', () => {
+    const TIMERS = 12;
+    const timer = fc.integer({ min: 0, max: TIMERS - 1 });
+    const action = fc.record({
+      kind: fc.constantFrom('arm', 'arm', 'arm', 'cancel', 'look', 'nothing'),
+      timer,
+      us: fc.integer({ min: 0, max: 30 }),
+    });
+    const fire = fc.record({
+      us: fc.integer({ min: 0, max: 30 }),
+      actions: fc.array(fc.array(action, { maxLength: 3 })),
+    });
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 30 }), fc.array(fire, { maxLength: 8 }), (first, fires) => {
+        const queue = new TimerQueue();
+        const armed = new Map<number, { us: number; order: number }>();
+        let orders = 0;
+        let nowUs = -1;
+        let script: (typeof first)[] = [];
+        const earliest = (): [number, { us: number; order: number }] | undefined =>
+          [...armed].sort(([, x], [, y]) => x.us - y.us || x.order - y.order)[0];
+        const act = ({ kind, timer: i, us }: (typeof first)[number]): void => {
+          if (kind === 'arm') {
+            queue.arm(timers[i]!, us);
+            armed.set(i, { us: Math.max(us, nowUs), order: orders++ });
+          } else if (kind === 'cancel') {
+            queue.cancel(timers[i]!);
+            armed.delete(i);
+          } else if (kind === 'look') {
+            expect(queue.next()).toBe(earliest()?.[1].us ?? NEVER);
+          }
+          expect(queue.size).toBe(armed.size);
+        };
+        let expected = -1;
+        const timers = Array.from(
+          { length: TIMERS },
+          (_, i) =>
+            new Timer(() => {
+              const [which, { us, order }] = earliest()!;
+              expect([which, us <= nowUs, order < expected]).toEqual([i, true, true]);
+              armed.delete(i);
+              for (const one of script.shift() ?? []) act(one);
+            }),
+        );
+        for (const one of first) act(one);
+        for (const { us, actions } of fires) {
+          nowUs = us;
+          script = [...actions];
+          expected = orders;
+          queue.fire(us);
+          const left = earliest();
+          expect(left === undefined || left[1].us > us || left[1].order >= expected).toBe(true);
+          nowUs = -1;
+          expect(queue.next()).toBe(left?.[1].us ?? NEVER);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
 });
