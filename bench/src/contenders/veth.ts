@@ -42,16 +42,16 @@ export function vethBulk(name: string, offloads: Offloads, args: readonly string
   };
 }
 
-/** The kernel's TCP over veth, one byte to and fro, an end on each of two CPUs. */
-export function vethPingPong(name: string): Contender {
+/** The kernel's TCP over veth, one byte to and fro, the client and the server kept to a CPU each. */
+export function vethPingPong(name: string, [clientCpu, serverCpu]: readonly [number, number]): Contender {
   return {
     name,
     missing: () => missing(['ip']) ?? (existsSync(PING_PONG) ? undefined : 'not built: bench/setup.sh does it'),
     run: ({ seconds }) =>
       withVeth('on', async (server, client) => {
-        const serving = runProgram('ip', [...inside(server), PING_PONG, 'server', `${PORT}`, '1']);
+        const serving = runProgram('ip', [...inside(server), PING_PONG, 'server', `${PORT}`, `${serverCpu}`]);
         serving.catch(() => {});
-        const asking = [...inside(client), PING_PONG, 'client', SERVER_IP, `${PORT}`, '0', `${seconds}`];
+        const asking = [...inside(client), PING_PONG, 'client', SERVER_IP, `${PORT}`, `${clientCpu}`, `${seconds}`];
         const { stdout } = await runProgram('ip', asking);
         await serving;
         return JSON.parse(stdout) as Figures;

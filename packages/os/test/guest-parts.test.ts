@@ -275,9 +275,29 @@ describe('SpinPolicy', () => {
         return budget;
       });
     expect(budgets(4)).toEqual([20, 20, 20, 20]);
-    expect(budgets(64).filter((budget) => budget > 0).length).toBe(2);
+    const probes = (sleeps: number): number => budgets(sleeps).filter((budget) => budget > 0).length;
+    expect(probes(32)).toBe(1);
     policy.hit();
     expect(policy.budgetUs()).toBe(20);
+  });
+
+  it('probes half as often after each probe that misses, down to a bound, and as before after a hit', () => {
+    const policy = new SpinPolicy(20);
+    const sleepsToSpin = (): number => {
+      let sleeps = 1;
+      while (policy.budgetUs() === 0) sleeps++;
+      return sleeps;
+    };
+    const gaps = (spins: number): number[] =>
+      Array.from({ length: spins }, () => {
+        const sleeps = sleepsToSpin();
+        policy.miss();
+        return sleeps;
+      });
+    expect(gaps(11)).toEqual([1, 1, 1, 1, 32, 64, 128, 256, 512, 512, 512]);
+    sleepsToSpin();
+    policy.hit();
+    expect(gaps(6)).toEqual([1, 1, 1, 1, 32, 64]);
   });
 
   it('never spins with a bound of 0', () => {

@@ -4,6 +4,7 @@ import {
   DOM_SHARED_INFO,
   DOMAIN_BYTES,
   DOMAIN_TABLE_ADDR,
+  RUNNING,
   VCPU_BLOCKED,
   VCPU_POLL_EVTCHN,
 } from './machine-layout.ts';
@@ -42,51 +43,68 @@ export class EventDelivery {
     if (step !== undefined) step('set_pending:start');
     if ((Atomics.or(i32, ((shared + SHARED_EVTCHN_PENDING) >>> 2) + word, bit) & bit) !== 0) return;
     if (step !== undefined) step('set_pending:pending-set');
+    let was = 0;
     if ((Atomics.load(i32, ((shared + SHARED_EVTCHN_MASK) >>> 2) + word) & bit) === 0) {
       const selBit = 1 << ((port >>> 6) & 31);
       if ((Atomics.or(i32, ((shared + VCPU_PENDING_SEL) >>> 2) + (port >>> 11), selBit) & selBit) === 0) {
         if (step !== undefined) step('set_pending:sel-set');
-        this.markEventsPending(record, shared);
+        was |= this.#markEventsPending(record, shared);
       }
     }
     if (step !== undefined) step('set_pending:before-pollers');
-    this.checkPollers(record, port);
+    was |= this.#checkPollers(record, port);
+    this.#wake(record, was);
+  }
+
+  /** vcpu_unblock. */
+  unblock(record: number): void {
+    this.#wake(record, this.#clearBlocked(record));
   }
 
   /** vcpu_mark_events_pending: whether the guest takes upcalls (upcall_mask) does not matter here. */
-  markEventsPending(record: number, shared: number): void {
-    if (Atomics.exchange(this.#u8, shared + VCPU_UPCALL_PENDING, 1) !== 0) return;
-    this.unblock(record);
+  #markEventsPending(record: number, shared: number): number {
+    if (Atomics.exchange(this.#u8, shared + VCPU_UPCALL_PENDING, 1) !== 0) return RUNNING;
+    return this.#clearBlocked(record);
   }
 
   /** evtchn_check_pollers. */
-  checkPollers(record: number, port: number): void {
+  #checkPollers(record: number, port: number): number {
     const i32 = this.#i32;
     const maskIndex = (record + DOM_POLL_MASK) >>> 2;
-    if (Atomics.load(i32, maskIndex) === 0) return;
+    if (Atomics.load(i32, maskIndex) === 0) return RUNNING;
     const polled = Atomics.load(i32, (record + VCPU_POLL_EVTCHN) >>> 2);
-    if (polled > 0 && polled !== port) return;
-    if (Atomics.exchange(i32, maskIndex, 0) === 0) return;
+    if (polled > 0 && polled !== port) return RUNNING;
+    if (Atomics.exchange(i32, maskIndex, 0) === 0) return RUNNING;
     Atomics.store(i32, (record + VCPU_POLL_EVTCHN) >>> 2, 0);
-    this.unblock(record);
+    return this.#clearBlocked(record);
   }
 
-  /** vcpu_unblock. A vcpu that only spins sees the word change; one that waits is notified. */
-  unblock(record: number): void {
+  /** The part of vcpu_unblock that is not waking. @returns what the vcpu was. */
+  #clearBlocked(record: number): number {
     const i32 = this.#i32;
     const blockedIndex = (record + VCPU_BLOCKED) >>> 2;
-    let was = Atomics.exchange(i32, blockedIndex, 0);
-    if (was === 0) return;
+    let was = Atomics.exchange(i32, blockedIndex, RUNNING);
+    if (was === RUNNING) return RUNNING;
     const step = this.#state.step;
     if (step !== undefined) step('unblock:cleared');
     if (Atomics.load(i32, (record + VCPU_POLL_EVTCHN) >>> 2) !== 0) {
       Atomics.store(i32, (record + VCPU_POLL_EVTCHN) >>> 2, 0);
       // The vcpu may have run on and blocked again: a cleared word wakes it once too often, never once too seldom.
       if (Atomics.exchange(i32, (record + DOM_POLL_MASK) >>> 2, 0) !== 0) {
-        was |= Atomics.exchange(i32, blockedIndex, 0);
+        was |= Atomics.exchange(i32, blockedIndex, RUNNING);
       }
     }
-    if ((was & BLOCKED_WAITING) !== 0) Atomics.notify(i32, blockedIndex);
+    return was;
+  }
+
+  /**
+   * vcpu_wake, after all else: a thread that is notified may get the caller's CPU at once, run and block again, and what
+   * the caller had not done yet would then wake it for nothing. A vcpu that only spins has seen the word change.
+   * @param was what it was when it was unblocked.
+   */
+  #wake(record: number, was: number): void {
+    if (was === RUNNING) return;
+    if ((was & BLOCKED_WAITING) !== 0) Atomics.notify(this.#i32, (record + VCPU_BLOCKED) >>> 2);
     const onWake = this.#state.onWake;
     if (onWake !== undefined) onWake(((record - DOMAIN_TABLE_ADDR) / DOMAIN_BYTES) | 0);
   }
@@ -101,7 +119,7 @@ export class EventDelivery {
     if ((Atomics.load(i32, ((shared + SHARED_EVTCHN_PENDING) >>> 2) + word) & bit) === 0) return;
     const selBit = 1 << ((port >>> 6) & 31);
     if ((Atomics.or(i32, ((shared + VCPU_PENDING_SEL) >>> 2) + (port >>> 11), selBit) & selBit) !== 0) return;
-    this.markEventsPending(record, shared);
+    this.#wake(record, this.#markEventsPending(record, shared));
   }
 
   /** Takes back a port's pending bit (evtchn_close). */

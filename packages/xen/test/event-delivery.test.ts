@@ -195,6 +195,21 @@ describe('unblock(v)', () => {
   });
 });
 
+describe('vcpu_wake', () => {
+  it('comes last: a vcpu that runs at once on the CPU of its waker and blocks again is not woken for nothing', () => {
+    pollBlocked([port]);
+    let woken = 0;
+    machine.hypervisor.onWake = () => {
+      woken++;
+      b.clearEvents();
+      pollBlocked([port]);
+    };
+    send();
+    expect(woken).toBe(1);
+    expect(b.hypercalls.blocked).toBe(true);
+  });
+});
+
 describe('unmask(p) [EVTCHNOP_unmask]', () => {
   const unmask = (): number => b.hypercalls.evtchnUnmask(port);
 
