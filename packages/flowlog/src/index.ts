@@ -6,8 +6,8 @@ export {
   FlowRecorder,
   type FlowRecorderOptions,
   MAX_RECORDS,
-  type OrderCounter,
 } from './flow-recorder.ts';
+export type { OrderCounter } from './flow-watch.ts';
 export * from './formats/index.ts';
 export * from './kinds.ts';
 export { MachineRecorder } from './machine-recorder.ts';

@@ -1,4 +1,4 @@
-import type { OrderCounter } from './flow-recorder.ts';
+import type { OrderCounter } from './flow-watch.ts';
 import {
   MACHINE_DROP,
   MACHINE_NOTIFY_SENT,

@@ -1,4 +1,5 @@
-import { DEFAULT_RECORDS, FlowRecorder, type OrderCounter } from './flow-recorder.ts';
+import { DEFAULT_RECORDS, FlowRecorder } from './flow-recorder.ts';
+import type { OrderCounter } from './flow-watch.ts';
 import { MachineRecorder } from './machine-recorder.ts';
 import type { FlowTotals, SourceTotals } from './qflow-writer.ts';
 import type { RowSink } from './row-store.ts';

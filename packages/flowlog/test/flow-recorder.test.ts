@@ -101,6 +101,24 @@ describe('FlowRecorder', () => {
     expect(recorder.overwritten).toBe(2);
   });
 
+  it('keeps the order of all that is noted, however much comes before somebody looks', () => {
+    const recorder = new FlowRecorder({ records: 4096 });
+    recorder.startLogging();
+    for (let i = 0; i < 1500; i++) {
+      send(recorder, 2 * i);
+      if (i % 3 === 0) recorder.windowUpdated(2 * i + 1, { ...WINDOW, sndNxt: i });
+      if (i % 5 === 0) recorder.happened(2 * i + 1, 8, i, 0);
+    }
+    const { segments, windows, events } = recorder.trace();
+    expect([...segments.seq]).toEqual(Array.from({ length: 1500 }, (_, i) => 2 * i));
+    expect([...windows.sndNxt]).toEqual(Array.from({ length: 500 }, (_, i) => 3 * i));
+    // The first window tells two changes of state.
+    const writes = [...events.kind.keys()].filter((row) => events.kind[row] === 8);
+    expect(writes.map((row) => events.a[row])).toEqual(Array.from({ length: 300 }, (_, i) => 5 * i));
+    const orders = [...segments.order, ...windows.order, ...events.order].sort((a, b) => a - b);
+    expect(orders).toEqual(orders.map((_, i) => i));
+  });
+
   it('agrees with a model: any order of records, starts, stops, cleanings and dumps', () => {
     const operation = fc.oneof(
       { weight: 12, arbitrary: fc.constantFrom('tx', 'rx', 'wnd') },
