@@ -6,7 +6,7 @@ import { runNode, runNodeOnOneCpu } from '../child.ts';
 import { gondolin } from '../contenders/gondolin.ts';
 import { iperf } from '../contenders/iperf.ts';
 import { loopback } from '../contenders/loopback.ts';
-import { recording } from '../contenders/recording.ts';
+import { recording, recordingOff } from '../contenders/recording.ts';
 import { vethBulk, vethPingPong } from '../contenders/veth.ts';
 
 const DOMAINS = new URL('../domains/main.js', import.meta.url);
@@ -194,12 +194,14 @@ const stability: BenchCase = {
 };
 
 const IN_MEMORY = 'in memory, offloads';
+const IN_MEMORY_PLAIN = 'in memory, MTU 1500';
 
 const flowLog: BenchCase = {
   name: 'flow-log',
   title: 'what the flow log costs: one flow, recording switched off and on in turn within each run',
   metrics: [
     { key: 'costPercent', title: 'cost', per: 1, unit: '%', digits: 1 },
+    { key: 'cpuCostPercent', title: 'CPU a byte', per: 1, unit: '%', digits: 1 },
     { ...GOODPUT, title: 'goodput, on' },
     { key: 'offBitsPerSecond', title: 'off', ...GIGABITS },
     { key: 'records', title: 'records', ...PLAIN },
@@ -209,17 +211,39 @@ const flowLog: BenchCase = {
   contenders: [
     recording('nothing switched, offloads', 'nothing', 'gso'),
     recording(IN_MEMORY, 'memory', 'gso'),
+    recording('in memory, offloads, one thread', 'memory', 'gso', 'cooperative'),
     recording('written, offloads', 'file', 'gso'),
     recording('nothing switched, MTU 1500', 'nothing', 'plain'),
-    recording('in memory, MTU 1500', 'memory', 'plain'),
+    recording(IN_MEMORY_PLAIN, 'memory', 'plain'),
+    recording('in memory, MTU 1500, one thread', 'memory', 'plain', 'cooperative'),
     recording('written, MTU 1500', 'file', 'plain'),
   ],
   ratios: [],
   goals: [
     { metric: 'costPercent', of: IN_MEMORY, atMost: 2 },
+    { metric: 'costPercent', of: IN_MEMORY_PLAIN, atMost: 2 },
     { metric: 'rowsLost', of: 'written, offloads', atMost: 0 },
     { metric: 'rowsLost', of: 'written, MTU 1500', atMost: 0 },
   ],
+  runs: 10,
+  seconds: 4,
+  inQuickSet: false,
+};
+
+const OFF = 'off';
+
+const flowLogOff: BenchCase = {
+  name: 'flow-log-off',
+  title:
+    'what the flow log costs while it is off: two stacks on a pipe, beside two without a branch that looks for an observer',
+  metrics: [
+    { key: 'costPercent', title: 'cost', per: 1, unit: '%', digits: 1 },
+    { key: 'nsPerSegment', title: 'a segment', per: 1, unit: 'ns', digits: 0 },
+    { key: 'otherNsPerSegment', title: 'beside it', per: 1, unit: 'ns', digits: 0 },
+  ],
+  contenders: [recordingOff('nothing stripped', 'again'), recordingOff(OFF, 'stripped')],
+  ratios: [],
+  goals: [{ metric: 'costPercent', of: OFF, atMost: 1 }],
   runs: 10,
   seconds: 4,
   inQuickSet: false,
@@ -236,6 +260,7 @@ const CASES: readonly BenchCase[] = [
   latency,
   connections,
   flowLog,
+  flowLogOff,
   stability,
 ];
 

@@ -1,5 +1,5 @@
 /**
- * What recording costs, within one run: `node main.js nothing|memory|file gso|plain SECONDS WARM_UP_SECONDS [FILE]`. One flow
+ * What recording costs, within one run: `node main.js nothing|memory|file gso|plain threads|cooperative SECONDS WARM_UP_SECONDS [FILE]`. One flow
  * between two domains runs at full speed while recording is switched off and on in turn, a fifth of a second each; each such pair
  * gives a ratio, and who is first changes from pair to pair. Nothing else differs between the two, so that the moods of the
  * computer, which last longer, fall out. Prints figures as JSON.
@@ -26,19 +26,20 @@ const SPAN_MS = 170;
 const WHATS: readonly string[] = ['nothing', 'memory', 'file'] satisfies What[];
 const MODES: readonly string[] = ['gso', 'plain'] satisfies Mode[];
 
-const [what, mode, seconds, warmUpSeconds, path] = [
+const [what, mode, cpus, seconds, warmUpSeconds, path] = [
   process.argv[2] ?? '',
   process.argv[3] ?? '',
-  Number(process.argv[4]),
+  process.argv[4] ?? '',
   Number(process.argv[5]),
-  process.argv[6] ?? '/dev/null',
+  Number(process.argv[6]),
+  process.argv[7] ?? '/dev/null',
 ];
-if (!(WHATS.includes(what) && MODES.includes(mode) && seconds > 0 && warmUpSeconds >= 0)) {
-  throw new Error('usage: main.js nothing|memory|file gso|plain SECONDS WARM_UP_SECONDS [FILE]');
+if (!(WHATS.includes(what) && MODES.includes(mode) && isCpus(cpus) && seconds > 0 && warmUpSeconds >= 0)) {
+  throw new Error('usage: main.js nothing|memory|file gso|plain threads|cooperative SECONDS WARM_UP_SECONDS [FILE]');
 }
 const args: RecordingArgs = { what: what as What, mode: mode as Mode };
 
-const machine = await createMachine({ memoryMiB: 256 });
+const machine = await createMachine({ memoryMiB: 256, cpus });
 machine.onError = (message) => {
   throw new Error(`Dom0: ${message}`);
 };
@@ -77,15 +78,17 @@ domains[1]!.post({ type: 'go' } satisfies HostPost);
 await sleep((warmUpSeconds * 1000) / 2);
 // Both ways are compiled before anything counts.
 const [off, on]: number[][] = [[], []];
+const cpuRatios: number[] = [];
 const warmUps = Math.ceil((warmUpSeconds * 1000) / 4 / (SETTLE_MS + SPAN_MS));
 for (let i = 0; i < warmUps; i++) await pair(i % 2 === 0);
 const pairs = Math.max(Math.round((seconds * 1000) / 2 / (SETTLE_MS + SPAN_MS)), 1);
 const ratios: number[] = [];
 for (let i = 0; i < pairs; i++) {
   const rates = await pair(i % 2 === 0);
-  off!.push(rates.off);
-  on!.push(rates.on);
-  ratios.push(rates.on / rates.off);
+  off!.push(rates.off.bitsPerSecond);
+  on!.push(rates.on.bitsPerSecond);
+  ratios.push(rates.on.bitsPerSecond / rates.off.bitsPerSecond);
+  cpuRatios.push(rates.on.cpuUsPerByte / rates.off.cpuUsPerByte);
 }
 await endDom0?.();
 post({ type: 'exit' });
@@ -100,12 +103,17 @@ const figures: Figures = {
   offBitsPerSecond: median(off!),
   bitsPerSecond: median(on!),
   costPercent: (1 - median(ratios)) * 100,
+  cpuCostPercent: (median(cpuRatios) - 1) * 100,
   pairs,
   records: records + (writer?.rows ?? 0),
   rowsLost: lost,
   fileBytes: writer?.bytes ?? 0,
 };
 process.stdout.write(`${JSON.stringify(figures)}\n`);
+
+function isCpus(text: string): text is 'threads' | 'cooperative' {
+  return text === 'threads' || text === 'cooperative';
+}
 
 function receive(from: string, message: DomainPost): void {
   if (message.type === 'ready' && ++readyCount === 2) allReady();
@@ -131,7 +139,13 @@ async function switchDom0(isOn: boolean): Promise<void> {
   endDom0 = isOn ? machine.traceDom0((trace) => receiveTrace(name, trace)) : undefined;
 }
 
-async function pair(offFirst: boolean): Promise<{ off: number; on: number }> {
+interface Rate {
+  readonly bitsPerSecond: number;
+  /** Of all threads. */
+  readonly cpuUsPerByte: number;
+}
+
+async function pair(offFirst: boolean): Promise<{ off: Rate; on: Rate }> {
   if (offFirst) {
     const without = await rate(false);
     return { off: without, on: await rate(true) };
@@ -140,15 +154,18 @@ async function pair(offFirst: boolean): Promise<{ off: number; on: number }> {
   return { off: await rate(false), on: recorded };
 }
 
-/** @returns bits per second of one span. */
-async function rate(isOn: boolean): Promise<number> {
+/** Of one span. */
+async function rate(isOn: boolean): Promise<Rate> {
   if (what !== 'nothing') post({ type: 'switch', on: isOn });
   if (writer !== undefined) await switchDom0(isOn);
   await sleep(SETTLE_MS);
   const from = await count();
+  const cpu = process.cpuUsage();
   await sleep(SPAN_MS);
   const to = await count();
-  return ((to.bytes - from.bytes) * 8e6) / (to.nowUs - from.nowUs);
+  const { user, system } = process.cpuUsage(cpu);
+  const bytes = to.bytes - from.bytes;
+  return { bitsPerSecond: (bytes * 8e6) / (to.nowUs - from.nowUs), cpuUsPerByte: (user + system) / bytes };
 }
 
 function count(): Promise<{ nowUs: number; bytes: number }> {
