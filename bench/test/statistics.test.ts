@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { splitGcTrace } from '../src/gc-trace.ts';
 import { alignColumns, longestGap, median, summarize } from '../src/statistics.ts';
+import { StolenTime } from '../src/stolen-time.ts';
 
 describe('statistics', () => {
   it('finds the middle', () => {
@@ -27,6 +28,29 @@ describe('statistics', () => {
         ['ccc', 'd'],
       ]),
     ).toEqual(['a    bb', 'ccc   d']);
+  });
+});
+
+describe('time that the host has taken', () => {
+  const noted = (...samples: (readonly [number, number, number])[]): StolenTime => {
+    const stolen = new StolenTime();
+    stolen.stop();
+    for (const [atMs, all, ticks] of samples) stolen.note(atMs, { all, stolen: ticks });
+    return stolen;
+  };
+
+  it('is its share of the CPUs between the samples around the two moments', () => {
+    const stolen = noted([0, 1000, 5], [100, 1020, 5], [200, 1040, 15], [300, 1060, 15]);
+    expect(stolen.share(0, 100)).toBe(0);
+    expect(stolen.share(100, 200)).toBe(0.5);
+    expect(stolen.share(150, 160)).toBe(0.5);
+    expect(stolen.share(0, 300)).toBeCloseTo(1 / 6);
+    expect(stolen.share(-50, 900)).toBeCloseTo(1 / 6);
+  });
+
+  it('is none where it cannot be known', () => {
+    expect(noted().share(0, 100)).toBe(0);
+    expect(noted([0, 1000, 5]).share(0, 100)).toBe(0);
   });
 });
 

@@ -4,10 +4,13 @@ import type { Contender, Figures } from '../case.ts';
 import { runNodeMeasured } from '../child.ts';
 import { type GcSummary, splitGcTrace } from '../gc-trace.ts';
 import { longestGap, type Progress, rateAfter, variation } from '../statistics.ts';
+import { StolenTime } from '../stolen-time.ts';
 
 const IPERF = new URL('../../../examples/iperf/dist/main.js', import.meta.url);
 /** The receiver's samples. */
 const SPAN_SECONDS = 0.1;
+/** A second is calm when the machine's host takes less of it, and of the moments beside it, than this. */
+const CALM_STOLEN_SHARE = 0.01;
 /** `--trace-gc` for all threads. As an option of the command line it would be handed to workers, which refuse it. */
 export const TRACE_GC = [
   '--import',
@@ -37,6 +40,9 @@ export interface IperfRun {
   readonly gc: GcSummary;
   /** User and system time of all threads, from the start of the process. */
   readonly cpuSeconds: number;
+  readonly stolen: StolenTime;
+  /** When the process had ended: the last span ended a moment before. */
+  readonly endMs: number;
 }
 
 /**
@@ -46,7 +52,10 @@ export interface IperfRun {
  */
 export async function runIperf(seconds: number, args: readonly string[], gcWarmUpMs: number): Promise<IperfRun> {
   const all = ['--json', '-i', `${SPAN_SECONDS}`, '-t', `${seconds}`, ...args];
+  const stolen = new StolenTime();
   const { stdout, cpuSeconds } = await runNodeMeasured(IPERF, TRACE_GC, all);
+  const endMs = Date.now();
+  stolen.stop();
   const { summary: gc, rest } = splitGcTrace(stdout, gcWarmUpMs);
   const { end, qanat } = JSON.parse(rest) as IperfDocument;
   return {
@@ -56,6 +65,8 @@ export async function runIperf(seconds: number, args: readonly string[], gcWarmU
     bridgeDrops: qanat.bridge.reduce((drops, port) => drops + port.queue_drops, 0),
     gc,
     cpuSeconds,
+    stolen,
+    endMs,
   };
 }
 
@@ -94,12 +105,19 @@ export function iperf(name: string, offloads: IperfOffloads, args: readonly stri
 export function iperfFigures(run: IperfRun, warmUpSeconds: number): Figures {
   const bytes = run.spans.reduce((sum, span) => sum + span.bytes, 0);
   const seconds = wholeSeconds(run.spans, warmUpSeconds);
+  const startMs = run.endMs - 1000 * run.spans.reduce((sum, span) => sum + span.seconds, 0);
+  const stolen = ({ from, to }: WholeSecond): number =>
+    run.stolen.share(startMs + (from - SPAN_SECONDS * 2) * 1000, startMs + (to + SPAN_SECONDS * 2) * 1000);
+  const calm = seconds.filter((second) => stolen(second) < CALM_STOLEN_SHARE);
   return {
     bitsPerSecond: rateAfter(run.spans, warmUpSeconds) * 8,
     // Compilation included: the whole process over the whole run.
     cpuNsPerByte: (run.cpuSeconds * 1e9) / bytes,
     longestGapMs: longestGapSeconds(run) * 1000,
-    variationPercent: variation(seconds) * 100,
+    variationPercent: variation(seconds.map(({ rate }) => rate)) * 100,
+    calmVariationPercent: variation(calm.map(({ rate }) => rate)) * 100,
+    calmPercent: (calm.length / seconds.length) * 100,
+    stolenPercent: run.stolen.share(startMs + warmUpSeconds * 1000, run.endMs) * 100,
     retransmits: run.retransmits,
     bridgeDrops: run.bridgeDrops,
     scavenges: run.gc.others.scavenges,
@@ -107,9 +125,17 @@ export function iperfFigures(run: IperfRun, warmUpSeconds: number): Figures {
   };
 }
 
-/** Bytes of each whole second after the warm-up. */
-function wholeSeconds(spans: readonly Progress[], warmUpSeconds: number): number[] {
-  const rates: number[] = [];
+interface WholeSecond {
+  /** Seconds from the start of the run. */
+  readonly from: number;
+  readonly to: number;
+  /** Bytes per second. */
+  readonly rate: number;
+}
+
+/** The whole seconds after the warm-up. */
+function wholeSeconds(spans: readonly Progress[], warmUpSeconds: number): WholeSecond[] {
+  const whole: WholeSecond[] = [];
   let [age, seconds, bytes] = [0, 0, 0];
   for (const span of spans) {
     age += span.seconds;
@@ -117,8 +143,8 @@ function wholeSeconds(spans: readonly Progress[], warmUpSeconds: number): number
     seconds += span.seconds;
     bytes += span.bytes;
     if (seconds < 1 - SPAN_SECONDS / 2) continue;
-    rates.push(bytes / seconds);
+    whole.push({ from: age - seconds, to: age, rate: bytes / seconds });
     [seconds, bytes] = [0, 0];
   }
-  return rates;
+  return whole;
 }
