@@ -1,5 +1,6 @@
 /** Serves the page and a log on this computer. */
-import { createReadStream, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -75,9 +76,45 @@ export function fileRoute(path: string): Route {
     const length = stat.size === 0 ? 0 : end - start + 1;
     response.writeHead(range === null ? 200 : 206, { ...headers, ...partial, 'content-length': length });
     if (request.method === 'HEAD' || length === 0) response.end();
-    else
-      createReadStream(path, { start, end, highWaterMark: 1 << 20 })
-        .on('error', () => response.destroy())
-        .pipe(response);
+    else sendFile(path, start, length, response).catch(() => response.destroy());
   };
+}
+
+const PIECE_BYTES = 1 << 20;
+
+/** Sends a part of a file by way of two pieces of memory: one is read into while the other is on its way. */
+async function sendFile(path: string, start: number, length: number, response: ServerResponse): Promise<void> {
+  const file = await open(path);
+  try {
+    const pieces = [Buffer.allocUnsafeSlow(PIECE_BYTES), Buffer.allocUnsafeSlow(PIECE_BYTES)] as const;
+    let sent: Promise<void> = Promise.resolve();
+    for (let at = 0, turn = 0; at < length; turn ^= 1) {
+      const piece = pieces[turn as 0 | 1];
+      const { bytesRead } = await file.read(piece, 0, Math.min(PIECE_BYTES, length - at), start + at);
+      if (bytesRead === 0) throw new Error('the file became shorter');
+      await sent;
+      sent = written(response, piece.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    await sent;
+    response.end();
+  } finally {
+    await file.close();
+  }
+}
+
+/** @returns when the memory is free again; fails when the peer is gone. */
+function written(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+  const done = new Promise<void>((resolve, reject) => {
+    const gone = (): void => reject(new Error('the peer is gone'));
+    response.once('close', gone);
+    response.write(bytes, (error) => {
+      response.off('close', gone);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+  // Whoever waits for it hears of the failure, maybe later.
+  done.catch(() => {});
+  return done;
 }

@@ -10,7 +10,7 @@ import { LiveStore } from '../src/view/live-store.ts';
 import { openTrace } from '../src/view/open-trace.ts';
 import { valueRange } from '../src/view/panel-data.ts';
 import { type PanelKind, PRESETS } from '../src/view/panels.ts';
-import { Points } from '../src/view/points.ts';
+import { LinePoints } from '../src/view/points.ts';
 import { SegmentDecoder } from '../src/view/segment-decoder.ts';
 import { StateTrack } from '../src/view/state-track.ts';
 import { storeOfTrace } from '../src/view/store.ts';
@@ -57,9 +57,9 @@ test('shares of states over columns sum to the time that is known', () => {
 });
 
 test('thinned points keep the lowest and the highest of every column', () => {
-  const points = new Points();
+  const points = new LinePoints({ t0: 0, t1: 10_000, columns: 50 });
   for (let i = 0; i < 10_000; i++) points.add(i, i % 97, i % 97);
-  const line = points.line(0, 10_000, 50, true);
+  const line = points.line(true);
   expect(line.n).toBeLessThanOrEqual(102);
   expect(Math.min(...line.lo)).toBe(0);
   expect(Math.max(...line.hi)).toBe(96);

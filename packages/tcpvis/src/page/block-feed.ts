@@ -1,9 +1,7 @@
 /** Reads a log front to back in a worker of its own, while the session's worker looks at what came before. */
-import { BLOCK_BYTES, type Block, type BlockFeed } from '../view/bytes.ts';
+import type { Block, BlockFeed } from '../view/bytes.ts';
 import { ChunkVerifier } from '../view/chunk-verifier.ts';
-
-/** So many blocks go to and fro: 32 MiB. New memory for each costs more than to read it. */
-const BLOCKS = 8;
+import { BlobBlocks, type RawBlocks, StreamBlocks } from './raw-blocks.ts';
 
 /** What a reader reads: a file of this computer, or of a server. */
 export type FeedOrigin = { readonly blob: Blob } | { readonly url: string };
@@ -53,9 +51,8 @@ export type PostBlock = (message: FromReader, transfer: Transferable[]) => void;
 /** The reader's side: what the worker does whose first message is `read`. */
 export class BlockPump {
   readonly #post: PostBlock;
-  readonly #free = Array.from({ length: BLOCKS }, () => new ArrayBuffer(BLOCK_BYTES));
   readonly #verifier = new ChunkVerifier();
-  #go: () => void = () => {};
+  #blocks: RawBlocks | undefined;
 
   constructor({ origin, size }: Extract<ToReader, { type: 'read' }>, post: PostBlock) {
     this.#post = post;
@@ -65,52 +62,18 @@ export class BlockPump {
   }
 
   recycle(buffer: ArrayBuffer): void {
-    this.#free.push(buffer);
-    this.#go();
+    this.#blocks?.recycle(buffer);
   }
 
   async #run(origin: FeedOrigin, size: number): Promise<void> {
-    const reader = (await streamOf(origin)).getReader();
-    let offset = 0;
-    let filled = 0;
-    let block = await this.#block(size);
-    while (offset < size) {
-      const { done, value } = await reader.read();
-      if (done) throw new Error('the log became shorter while it was read');
-      for (let at = 0; at < value.length && offset < size; ) {
-        const count = Math.min(block.length - filled, value.length - at);
-        block.set(value.subarray(at, at + count), filled);
-        filled += count;
-        at += count;
-        if (filled < block.length) continue;
-        offset += filled;
-        const verified = this.#verifier.take(block);
-        this.#post({ bytes: block, verified }, [block.buffer]);
-        if (offset < size) block = await this.#block(size - offset);
-        filled = 0;
-      }
+    const blocks = 'blob' in origin ? new BlobBlocks(origin.blob) : await StreamBlocks.open(origin.url, size);
+    this.#blocks = blocks;
+    for (let offset = 0; offset < size; ) {
+      const bytes = await blocks.next();
+      offset += bytes.length;
+      const verified = this.#verifier.take(bytes);
+      this.#post({ bytes, verified }, [bytes.buffer]);
     }
-    await reader.cancel();
+    await blocks.end();
   }
-
-  /** @returns memory for the next block, as soon as there is some. */
-  async #block(left: number): Promise<Uint8Array<ArrayBuffer>> {
-    let buffer = this.#free.pop();
-    while (buffer === undefined) {
-      await new Promise<void>((resolve) => {
-        this.#go = resolve;
-      });
-      buffer = this.#free.pop();
-    }
-    return new Uint8Array(buffer, 0, Math.min(BLOCK_BYTES, left));
-  }
-}
-
-async function streamOf(origin: FeedOrigin): Promise<ReadableStream<Uint8Array>> {
-  if ('blob' in origin) return origin.blob.stream();
-  const answer = await fetch(origin.url, { cache: 'no-store' });
-  if (!answer.ok || answer.body === null) {
-    throw new Error(`${origin.url} cannot be read any more: the server says ${answer.status}`);
-  }
-  return answer.body;
 }

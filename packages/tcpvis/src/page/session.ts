@@ -18,6 +18,8 @@ const FIRST_MS = 120;
 /** The picture grows while the rows are read: again after this, then after twice as long, and so on. */
 const REFRESH_MS = 2000;
 const LIVE_REFRESH_MS = 200;
+/** Painting the page takes from the time that reading needs. */
+const PROGRESS_MS = 150;
 /** Flows in columns or under each other. */
 const MAX_COLUMNS = 4;
 const MAX_EACH = 6;
@@ -79,9 +81,13 @@ export class Session {
     const engine = new Engine(store);
     let shown = performance.now();
     let pause = FIRST_MS;
+    let told = 0;
     await engine.scan(async (done) => {
       if (opening !== this.#opening) throw new Error('another log was opened');
-      this.#post({ type: 'progress', done, what: 'reading' });
+      if (done === 1 || performance.now() - told > PROGRESS_MS) {
+        told = performance.now();
+        this.#post({ type: 'progress', done, what: 'reading' });
+      }
       if (performance.now() - shown > pause && done < 1 && !isEmpty()) {
         shown = performance.now();
         pause = this.#engine === undefined ? REFRESH_MS : 2 * pause;

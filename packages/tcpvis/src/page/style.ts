@@ -51,7 +51,7 @@ button[aria-pressed='true']:not(.entry) { background: var(--accent); border-colo
 .live::before { content: ''; display: inline-block; width: 8px; height: 8px; border-radius: 50%; background: #e5484d; margin-right: 6px; }
 
 .progress { position: absolute; top: 0; left: 0; right: 0; height: 3px; z-index: 30; }
-.progress::after { content: ''; display: block; height: 100%; width: calc(var(--done, 0) * 100%); background: var(--accent); transition: width .15s; }
+.progress::after { content: ''; display: block; height: 100%; background: var(--accent); transform: scaleX(var(--done, 0)); transform-origin: left; }
 
 .overview { position: relative; height: 54px; cursor: crosshair; flex: none; touch-action: none; }
 .overview-window { position: absolute; top: 0; height: 34px; border: 1.5px solid var(--accent); border-radius: 3px; background: color-mix(in srgb, var(--accent) 9%, transparent); pointer-events: none; }

@@ -13,7 +13,8 @@ import {
 import { FlowDigest } from './flow-digest.ts';
 import type { Layer, PanelData } from './panel-data.ts';
 import { PANEL_KINDS, type PanelSpec, type PresetPanel, type Side } from './panels.ts';
-import { FlowQuery, type Range } from './query-flow.ts';
+import type { Range } from './points.ts';
+import { FlowQuery } from './query-flow.ts';
 import { SourceQuery } from './query-source.ts';
 import { SourceDigest } from './source-digest.ts';
 import { type ChunkList, type ScanItem, type TraceStore, timeRange } from './store.ts';

@@ -11,48 +11,25 @@ import {
   limitedBy,
   type SackTable,
   type SegmentTable,
-  sackBlocks,
   TIMER_LOSS_PROBE,
   TIMER_RTO,
   type WindowTable,
 } from '@qanat/flowlog';
 import { GrowTable, upperBound } from './grow-table.ts';
 import { RttSampler } from './rtt-sampler.ts';
-import { type DecodedSegments, KIND_NEW, SegmentDecoder } from './segment-decoder.ts';
+import {
+  BUCKET_ROWS,
+  SEG_COLUMNS,
+  SEG_CUM_BYTES,
+  SEG_SACK_HI,
+  SEG_SACK_LO,
+  SEG_SACKS,
+  segmentColumn,
+} from './segment-buckets.ts';
+import { SegmentDecoder } from './segment-decoder.ts';
+import { SegmentFold } from './segment-fold.ts';
 import { StateTrack } from './state-track.ts';
 import type { FlowStore } from './store.ts';
-
-export const BUCKET_ROWS = 128;
-
-/** Columns of a segment bucket; those of a direction begin at `segmentColumn(direction, 0)`. */
-export const SEG_FIRST_US = 0;
-export const SEG_LAST_US = 1;
-const SEG_COMMON = 2;
-export const SEG_DATA_LO = 0;
-export const SEG_DATA_HI = 1;
-export const SEG_AGAIN_LO = 2;
-export const SEG_AGAIN_HI = 3;
-/** The kind of the last of them. */
-export const SEG_AGAIN_KIND = 4;
-export const SEG_ACK_LO = 5;
-export const SEG_ACK_HI = 6;
-export const SEG_EDGE_LO = 7;
-export const SEG_EDGE_HI = 8;
-export const SEG_SACK_LO = 9;
-export const SEG_SACK_HI = 10;
-/** Of segments of this direction. */
-export const SEG_DELAY_LO = 11;
-export const SEG_DELAY_HI = 12;
-/** At the end of the bucket. */
-export const SEG_CUM_BYTES = 13;
-export const SEG_CUM_ACK = 14;
-/** How many segments with SACK blocks for data of this direction. */
-export const SEG_SACKS = 15;
-const SEG_PER_DIRECTION = 16;
-
-export function segmentColumn(direction: number, column: number): number {
-  return SEG_COMMON + direction * SEG_PER_DIRECTION + column;
-}
 
 /** Columns of a window bucket: first and last time, then the lowest and the highest of each of these. */
 export const WINDOW_VALUES = [
@@ -86,7 +63,7 @@ export const MARK_A = 2;
 export const MARK_B = 3;
 
 export class FlowDigest {
-  readonly segments = new GrowTable(SEG_COMMON + 2 * SEG_PER_DIRECTION);
+  readonly segments = new GrowTable(SEG_COLUMNS);
   readonly windows = new GrowTable(2 + 2 * WINDOW_VALUES.length);
   readonly limited = new StateTrack();
   readonly congestion = new StateTrack();
@@ -105,6 +82,7 @@ export class FlowDigest {
   /** What `isStale` compares. */
   readonly #basis: string;
   readonly #store: FlowStore;
+  readonly #fold = new SegmentFold(this.segments);
   /** Number of the first segment that is still to come. */
   #nextNumber = 0;
   #waitingSacks: SackTable[] = [];
@@ -131,9 +109,7 @@ export class FlowDigest {
     this.snapshots.push(this.decoder.snapshot());
     this.segmentChunkBuckets.push(this.segments.rows);
     const decoded = this.decoder.decode(table);
-    for (let from = 0; from < table.rows; from += BUCKET_ROWS) {
-      this.#foldSegments(table, decoded, from, Math.min(from + BUCKET_ROWS, table.rows));
-    }
+    this.#fold.add(table, decoded);
     this.rtt.add(decoded);
     const chunk = this.#store.segments.chunks[this.snapshots.length - 1];
     this.#nextNumber = (chunk?.firstNumber ?? this.#nextNumber) + table.rows;
@@ -218,81 +194,6 @@ export class FlowDigest {
         (kind === EVENT_TIMER_FIRED && (a === TIMER_RTO || a === TIMER_LOSS_PROBE));
       if (rare) addMark(this.marks, table.timeUs[row]!, kind, a, table.b[row]!);
     }
-  }
-
-  #foldSegments(table: SegmentTable, decoded: DecodedSegments, from: number, to: number): void {
-    const { segments } = this;
-    const bucket = segments.add();
-    segments.column(SEG_FIRST_US)[bucket] = table.timeUs[from]!;
-    segments.column(SEG_LAST_US)[bucket] = table.timeUs[to - 1]!;
-    const { info, delayUs } = table;
-    const { direction, start: starts, end: ends, kind: kinds, ack: acks, edge: edges, cumBytes, cumAck } = decoded;
-    for (let d = 0; d < 2; d++) {
-      let dataLo = Number.POSITIVE_INFINITY;
-      let dataHi = Number.NEGATIVE_INFINITY;
-      let againLo = Number.POSITIVE_INFINITY;
-      let againHi = Number.NEGATIVE_INFINITY;
-      let againKind = Number.NaN;
-      let ackLo = Number.POSITIVE_INFINITY;
-      let ackHi = Number.NEGATIVE_INFINITY;
-      let edgeLo = Number.POSITIVE_INFINITY;
-      let edgeHi = Number.NEGATIVE_INFINITY;
-      let delayLo = Number.POSITIVE_INFINITY;
-      let delayHi = Number.NEGATIVE_INFINITY;
-      let bytes = Number.NaN;
-      let acked = Number.NaN;
-      let sacks = 0;
-      for (let row = from; row < to; row++) {
-        if (direction[row] === d) {
-          const delay = delayUs[row]!;
-          if (delay < delayLo) delayLo = delay;
-          if (delay > delayHi) delayHi = delay;
-          bytes = cumBytes[row]!;
-          const start = starts[row]!;
-          const end = ends[row]!;
-          if (end <= start) continue;
-          if (kinds[row] === KIND_NEW) {
-            if (start < dataLo) dataLo = start;
-            if (end > dataHi) dataHi = end;
-          } else {
-            if (start < againLo) againLo = start;
-            if (end > againHi) againHi = end;
-            againKind = kinds[row]!;
-          }
-        } else {
-          acked = cumAck[row]!;
-          if (sackBlocks(info[row]!) > 0) sacks++;
-          const ack = acks[row]!;
-          if (ack < ackLo) ackLo = ack;
-          if (ack > ackHi) ackHi = ack;
-          const edge = edges[row]!;
-          if (edge < edgeLo) edgeLo = edge;
-          if (edge > edgeHi) edgeHi = edge;
-        }
-      }
-      const put = (column: number, value: number): void => {
-        if (Number.isFinite(value)) segments.column(segmentColumn(d, column))[bucket] = value;
-      };
-      put(SEG_DATA_LO, dataLo);
-      put(SEG_DATA_HI, dataHi);
-      put(SEG_AGAIN_LO, againLo);
-      put(SEG_AGAIN_HI, againHi);
-      put(SEG_AGAIN_KIND, againKind);
-      put(SEG_ACK_LO, ackLo);
-      put(SEG_ACK_HI, ackHi);
-      put(SEG_EDGE_LO, edgeLo);
-      put(SEG_EDGE_HI, edgeHi);
-      put(SEG_DELAY_LO, delayLo);
-      put(SEG_DELAY_HI, delayHi);
-      put(SEG_SACKS, sacks);
-      // The sums go on where the bucket has no row of the direction.
-      put(SEG_CUM_BYTES, Number.isNaN(bytes) ? this.#before(d, SEG_CUM_BYTES, bucket) : bytes);
-      put(SEG_CUM_ACK, Number.isNaN(acked) ? this.#before(d, SEG_CUM_ACK, bucket) : acked);
-    }
-  }
-
-  #before(direction: number, column: number, bucket: number): number {
-    return bucket === 0 ? 0 : this.segments.column(segmentColumn(direction, column))[bucket - 1]!;
   }
 
   #bucketOfNumber(number: number): number {

@@ -21,113 +21,159 @@ export interface Bars {
   readonly exact: boolean;
 }
 
-/** Collects points; memory doubles when it is full. */
-export class Points {
+/** The stretch of time that a query is about. */
+export interface Range {
+  readonly t0: number;
+  readonly t1: number;
+  /** Pixels that t0..t1 will be drawn on. */
+  readonly columns: number;
+}
+
+/** Rows of doubles and a kind; memory doubles when it is full. */
+class Rows {
   n = 0;
   t: Float64Array;
   lo: Float64Array;
   hi: Float64Array;
-  kind: Uint8Array;
+  /** What a point of a line left with, or the kind of a bar. */
+  tag: Float64Array;
 
-  constructor(capacity = 1024) {
+  constructor(capacity: number) {
     this.t = new Float64Array(capacity);
     this.lo = new Float64Array(capacity);
     this.hi = new Float64Array(capacity);
-    this.kind = new Uint8Array(capacity);
+    this.tag = new Float64Array(capacity);
   }
 
-  /** Adds a point unless its values are not numbers. Times ascend. */
-  add(t: number, lo: number, hi: number, kind = 0): void {
-    if (!(lo <= hi)) return;
+  push(t: number, lo: number, hi: number, tag: number): number {
     if (this.n === this.t.length) this.#grow();
-    this.t[this.n] = t;
-    this.lo[this.n] = lo;
-    this.hi[this.n] = hi;
-    this.kind[this.n++] = kind;
+    const row = this.n++;
+    this.t[row] = t;
+    this.lo[row] = lo;
+    this.hi[row] = hi;
+    this.tag[row] = tag;
+    return row;
   }
 
-  /** @param exact whether every point is one row. @returns at most about two points per column of t0..t1. */
-  line(t0: number, t1: number, columns: number, exact: boolean): Line {
-    const { n, t, lo, hi } = this;
-    if (n <= 2 * columns) {
-      const values = hi.slice(0, n);
-      return { n, t: t.slice(0, n), lo: exact ? values : lo.slice(0, n), hi: values, last: values, exact };
-    }
-    const scale = columns / (t1 - t0);
-    const out = new Points(2 * columns + 4);
-    const last = new Float64Array(2 * columns + 4);
-    let column = Number.NaN;
-    for (let i = 0; i < n; i++) {
-      const at = Math.max(-1, Math.min(columns, Math.floor((t[i]! - t0) * scale)));
-      if (at !== column) {
-        column = at;
-        out.add(t[i]!, lo[i]!, hi[i]!);
-      } else {
-        if (lo[i]! < out.lo[out.n - 1]!) out.lo[out.n - 1] = lo[i]!;
-        if (hi[i]! > out.hi[out.n - 1]!) out.hi[out.n - 1] = hi[i]!;
-      }
-      last[out.n - 1] = hi[i]!;
-    }
-    const { n: m } = out;
-    return {
-      n: m,
-      t: out.t.slice(0, m),
-      lo: out.lo.slice(0, m),
-      hi: out.hi.slice(0, m),
-      last: last.slice(0, m),
-      exact: false,
-    };
-  }
-
-  /** @returns the bars; those of one column and one kind that touch or nearly touch become one. */
-  bars(t0: number, t1: number, columns: number, exact: boolean): Bars {
-    const { n, t, lo, hi, kind } = this;
-    if (n <= 4 * columns) {
-      return { n, t: t.slice(0, n), lo: lo.slice(0, n), hi: hi.slice(0, n), kind: kind.slice(0, n), exact };
-    }
-    const scale = columns / (t1 - t0);
-    const out = new Points(4 * columns);
-    // The row of `out` that a kind has in the current column.
-    const open = new Int32Array(256).fill(-1);
-    let column = Number.NaN;
-    for (let i = 0; i < n; i++) {
-      const at = Math.floor((t[i]! - t0) * scale);
-      if (at !== column) {
-        column = at;
-        open.fill(-1);
-      }
-      const row = open[kind[i]!]!;
-      if (row < 0) {
-        open[kind[i]!] = out.n;
-        out.add(t[i]!, lo[i]!, hi[i]!, kind[i]!);
-      } else {
-        if (lo[i]! < out.lo[row]!) out.lo[row] = lo[i]!;
-        if (hi[i]! > out.hi[row]!) out.hi[row] = hi[i]!;
-      }
-    }
-    const { n: m } = out;
-    return {
-      n: m,
-      t: out.t.slice(0, m),
-      lo: out.lo.slice(0, m),
-      hi: out.hi.slice(0, m),
-      kind: out.kind.slice(0, m),
-      exact: false,
-    };
+  widen(row: number, lo: number, hi: number): void {
+    if (lo < this.lo[row]!) this.lo[row] = lo;
+    if (hi > this.hi[row]!) this.hi[row] = hi;
   }
 
   #grow(): void {
-    const capacity = 2 * this.t.length;
     const grow = (from: Float64Array): Float64Array => {
-      const larger = new Float64Array(capacity);
+      const larger = new Float64Array(2 * this.t.length);
       larger.set(from);
       return larger;
     };
     this.t = grow(this.t);
     this.lo = grow(this.lo);
     this.hi = grow(this.hi);
-    const kinds = new Uint8Array(capacity);
-    kinds.set(this.kind);
-    this.kind = kinds;
+    this.tag = grow(this.tag);
+  }
+}
+
+/** Collects the points of a line; those of one column of pixels become one once there are more than two a column. */
+export class LinePoints {
+  readonly #range: Range;
+  readonly #scale: number;
+  #rows: Rows;
+  #thinned = false;
+  #column = Number.NaN;
+
+  constructor(range: Range) {
+    this.#range = range;
+    this.#scale = range.columns / (range.t1 - range.t0);
+    this.#rows = new Rows(2 * range.columns + 4);
+  }
+
+  /** Adds a point unless its values are not numbers. Times ascend. */
+  add(t: number, lo: number, hi: number): void {
+    if (!(lo <= hi)) return;
+    if (this.#thinned) this.#merge(t, lo, hi);
+    else if (this.#rows.push(t, lo, hi, hi) >= 2 * this.#range.columns) this.#thin();
+  }
+
+  /** @param exact whether every point was one row. */
+  line(exact: boolean): Line {
+    const { n, t, lo, hi, tag } = this.#rows;
+    const highest = hi.slice(0, n);
+    const isPlain = exact && !this.#thinned;
+    return {
+      n,
+      t: t.slice(0, n),
+      lo: isPlain ? highest : lo.slice(0, n),
+      hi: highest,
+      last: this.#thinned ? tag.slice(0, n) : highest,
+      exact: isPlain,
+    };
+  }
+
+  #thin(): void {
+    const { n, t, lo, hi } = this.#rows;
+    this.#rows = new Rows(2 * this.#range.columns + 4);
+    this.#thinned = true;
+    for (let i = 0; i < n; i++) this.#merge(t[i]!, lo[i]!, hi[i]!);
+  }
+
+  #merge(t: number, lo: number, hi: number): void {
+    const rows = this.#rows;
+    const column = Math.max(-1, Math.min(this.#range.columns, Math.floor((t - this.#range.t0) * this.#scale)));
+    if (column !== this.#column) {
+      this.#column = column;
+      rows.push(t, lo, hi, hi);
+      return;
+    }
+    rows.widen(rows.n - 1, lo, hi);
+    rows.tag[rows.n - 1] = hi;
+  }
+}
+
+/** Collects bars; those of one column of pixels and one kind become one once there are more than four a column. */
+export class BarPoints {
+  readonly #range: Range;
+  readonly #scale: number;
+  #rows: Rows;
+  #thinned = false;
+  #column = Number.NaN;
+  /** The row that a kind has in the current column. */
+  readonly #open = new Int32Array(256).fill(-1);
+
+  constructor(range: Range) {
+    this.#range = range;
+    this.#scale = range.columns / (range.t1 - range.t0);
+    this.#rows = new Rows(4 * range.columns + 4);
+  }
+
+  /** Adds a bar unless its ends are not numbers. Times ascend. */
+  add(t: number, lo: number, hi: number, kind = 0): void {
+    if (!(lo <= hi)) return;
+    if (this.#thinned) this.#merge(t, lo, hi, kind);
+    else if (this.#rows.push(t, lo, hi, kind) >= 4 * this.#range.columns) this.#thin();
+  }
+
+  /** @param exact whether every bar was one row. */
+  bars(exact: boolean): Bars {
+    const { n, t, lo, hi, tag } = this.#rows;
+    const kind = Uint8Array.from(tag.subarray(0, n));
+    return { n, t: t.slice(0, n), lo: lo.slice(0, n), hi: hi.slice(0, n), kind, exact: exact && !this.#thinned };
+  }
+
+  #thin(): void {
+    const { n, t, lo, hi, tag } = this.#rows;
+    this.#rows = new Rows(4 * this.#range.columns + 4);
+    this.#thinned = true;
+    for (let i = 0; i < n; i++) this.#merge(t[i]!, lo[i]!, hi[i]!, tag[i]!);
+  }
+
+  #merge(t: number, lo: number, hi: number, kind: number): void {
+    const column = Math.floor((t - this.#range.t0) * this.#scale);
+    if (column !== this.#column) {
+      this.#column = column;
+      this.#open.fill(-1);
+    }
+    const row = this.#open[kind]!;
+    if (row < 0) this.#open[kind] = this.#rows.push(t, lo, hi, kind);
+    else this.#rows.widen(row, lo, hi);
   }
 }

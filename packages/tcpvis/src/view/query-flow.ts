@@ -1,10 +1,10 @@
 /** What the panels of a flow show between two times: out of rows where few are in view, else out of the digest. */
 import { CA_NAMES, LIMITED_NAMES, type SegmentTable, sackBlocks } from '@qanat/flowlog';
+import { bucketAt, type FlowDigest, MARK_KIND, MARK_US, WINDOW_VALUES, type WindowValue } from './flow-digest.ts';
+import { lowerBound, upperBound } from './grow-table.ts';
+import type { Layer, SeriesId } from './panel-data.ts';
+import { BarPoints, LinePoints, type Range } from './points.ts';
 import {
-  bucketAt,
-  type FlowDigest,
-  MARK_KIND,
-  MARK_US,
   SEG_ACK_HI,
   SEG_ACK_LO,
   SEG_AGAIN_HI,
@@ -19,25 +19,12 @@ import {
   SEG_SACK_HI,
   SEG_SACK_LO,
   segmentColumn,
-  WINDOW_VALUES,
-  type WindowValue,
-} from './flow-digest.ts';
-import { lowerBound, upperBound } from './grow-table.ts';
-import type { Layer, SeriesId } from './panel-data.ts';
-import { Points } from './points.ts';
+} from './segment-buckets.ts';
 import { type DecodedSegments, type Direction, SegmentDecoder } from './segment-decoder.ts';
 import type { FlowStore } from './store.ts';
 
 /** Up to so many rows in view are looked at one by one. */
 export const RAW_ROWS = 150_000;
-
-/** The stretch of time that a query is about. */
-export interface Range {
-  readonly t0: number;
-  readonly t1: number;
-  /** Pixels that t0..t1 will be drawn on. */
-  readonly columns: number;
-}
 
 /** A value of this or more stands for "no limit". */
 const UNLIMITED = 2 ** 30;
@@ -55,11 +42,10 @@ export class FlowQuery {
 
   /** The time-sequence picture of the data of one direction. @param flow its place among the panel's flows. */
   async sequence(range: Range, direction: Direction, flow: number): Promise<Layer[]> {
-    const { t0, t1, columns } = range;
-    const data = new Points();
-    const acks = new Points();
-    const edges = new Points();
-    const sacks = new Points();
+    const data = new BarPoints(range);
+    const acks = new LinePoints(range);
+    const edges = new LinePoints(range);
+    const sacks = new BarPoints(range);
     const raw = this.#isRaw(range);
     if (raw) {
       const sackRows: number[] = [];
@@ -93,10 +79,10 @@ export class FlowQuery {
     }
     return [
       ...this.#congestionShade(range, flow, direction),
-      { type: 'line', series: 'edge', flow, style: 'step', line: edges.line(t0, t1, columns, raw), loose: true },
-      { type: 'bars', series: 'sack', flow, bars: sacks.bars(t0, t1, columns, raw) },
-      { type: 'bars', series: 'data', flow, bars: data.bars(t0, t1, columns, raw) },
-      { type: 'line', series: 'ack', flow, style: 'step', line: acks.line(t0, t1, columns, raw) },
+      { type: 'line', series: 'edge', flow, style: 'step', line: edges.line(raw), loose: true },
+      { type: 'bars', series: 'sack', flow, bars: sacks.bars(raw) },
+      { type: 'bars', series: 'data', flow, bars: data.bars(raw) },
+      { type: 'line', series: 'ack', flow, style: 'step', line: acks.line(raw) },
       ...this.#marks(range, flow, direction),
     ];
   }
@@ -119,14 +105,14 @@ export class FlowQuery {
     const layers: Layer[] = [];
     if (!brief) {
       const { samples } = this.digest.rtt;
-      const points = new Points();
+      const points = new LinePoints(range);
       const times = samples.column(0);
       const end = upperBound(times, range.t1, 0, samples.rows);
       for (let row = lowerBound(times, range.t0, 0, samples.rows); row < end; row++) {
         const rtt = samples.column(1)[row]!;
         points.add(times[row]!, rtt, rtt);
       }
-      const line = points.line(range.t0, range.t1, range.columns, true);
+      const line = points.line(true);
       layers.push({ type: 'line', series: 'rtt', flow, style: 'dots', line });
     }
     if (this.store.windows.rows === 0) return layers;
@@ -140,8 +126,8 @@ export class FlowQuery {
 
   /** Time in the lower layers of what was sent, and of what was received. */
   async delay(range: Range, flow: number): Promise<Layer[]> {
-    const sent = new Points();
-    const received = new Points();
+    const sent = new LinePoints(range);
+    const received = new LinePoints(range);
     const raw = this.#isRaw(range);
     if (raw) {
       await this.eachSegment(range, (table, decoded, from, to) => {
@@ -158,10 +144,9 @@ export class FlowQuery {
         }
       });
     }
-    const { t0, t1, columns } = range;
     return [
-      { type: 'line', series: 'rxDelay', flow, style: 'dots', line: received.line(t0, t1, columns, raw) },
-      { type: 'line', series: 'txDelay', flow, style: 'dots', line: sent.line(t0, t1, columns, raw) },
+      { type: 'line', series: 'rxDelay', flow, style: 'dots', line: received.line(raw) },
+      { type: 'line', series: 'txDelay', flow, style: 'dots', line: sent.line(raw) },
     ];
   }
 
@@ -221,7 +206,7 @@ export class FlowQuery {
     direction: Direction,
     rows: readonly number[],
     times: readonly number[],
-    into: Points,
+    into: BarPoints,
   ): Promise<void> {
     if (rows.length === 0) return;
     const first = rows[0]!;
@@ -253,9 +238,9 @@ export class FlowQuery {
     style: 'step' | 'area',
     loose = false,
   ): Promise<Layer> {
-    const { t0, t1, columns } = range;
+    const { t0, t1 } = range;
     const { windows } = this.store;
-    const points = new Points();
+    const points = new LinePoints(range);
     const raw = windows.estimateRows(t0, t1) <= RAW_ROWS;
     const add = (t: number, lo: number, hi: number): void => {
       if (lo >= UNLIMITED) return;
@@ -286,15 +271,14 @@ export class FlowQuery {
         if (bounds !== undefined) add(chunk.firstUs, bounds[0], bounds[1]);
       }
     }
-    const line = points.line(t0, t1, columns, raw);
+    const line = points.line(raw);
     return { type: 'line', series, flow, style, line, ...(loose ? { loose } : {}) };
   }
 
   /** A capture tells no windows of the sender, but what was sent and not yet acknowledged, and what the peer allowed. */
   async #windowOfSegments(range: Range, flow: number): Promise<Layer[]> {
-    const { t0, t1, columns } = range;
-    const pipe = new Points();
-    const rwnd = new Points();
+    const pipe = new LinePoints(range);
+    const rwnd = new LinePoints(range);
     const raw = this.#isRaw(range);
     if (raw) {
       let sent = 0;
@@ -322,8 +306,8 @@ export class FlowQuery {
       });
     }
     return [
-      { type: 'line', series: 'pipe', flow, style: 'area', line: pipe.line(t0, t1, columns, raw) },
-      { type: 'line', series: 'rwnd', flow, style: 'step', line: rwnd.line(t0, t1, columns, raw), loose: true },
+      { type: 'line', series: 'pipe', flow, style: 'area', line: pipe.line(raw) },
+      { type: 'line', series: 'rwnd', flow, style: 'step', line: rwnd.line(raw), loose: true },
     ];
   }
 

@@ -2,8 +2,8 @@
 import { bucketAt, MARK_KIND, MARK_US } from './flow-digest.ts';
 import { lowerBound, upperBound } from './grow-table.ts';
 import type { Layer, SeriesId } from './panel-data.ts';
-import { Points } from './points.ts';
-import { RAW_ROWS, type Range } from './query-flow.ts';
+import { LinePoints, type Range } from './points.ts';
+import { RAW_ROWS } from './query-flow.ts';
 import { MACHINE_VALUES, type MachineValue, machineValue, SLEEP_STATES, type SourceDigest } from './source-digest.ts';
 import type { SourceStore } from './store.ts';
 
@@ -18,10 +18,10 @@ export class SourceQuery {
 
   /** One of the values over time. */
   async line(range: Range, value: MachineValue, series: SeriesId, flow: number): Promise<Layer> {
-    const { t0, t1, columns } = range;
+    const { t0, t1 } = range;
     const { machine } = this.store;
     const index = MACHINE_VALUES.indexOf(value);
-    const points = new Points();
+    const points = new LinePoints(range);
     const raw = machine.estimateRows(t0, t1) <= RAW_ROWS;
     if (raw) {
       const first = machine.firstWithRowBefore(t0);
@@ -30,7 +30,7 @@ export class SourceQuery {
       for (const table of tables) {
         let carried = -1;
         for (let row = 0; row < table.rows; row++) {
-          if (machineValue(table, row) !== index) continue;
+          if (machineValue(table.kind[row]!, table.a[row]!) !== index) continue;
           const t = table.timeUs[row]!;
           if (t < t0) {
             carried = row;
@@ -49,7 +49,7 @@ export class SourceQuery {
         points.add(times[bucket]!, values.column(2 + 2 * index)[bucket]!, values.column(3 + 2 * index)[bucket]!);
       }
     }
-    return { type: 'line', series, flow, style: 'step', line: points.line(t0, t1, columns, raw) };
+    return { type: 'line', series, flow, style: 'step', line: points.line(raw) };
   }
 
   sleep({ t0, t1, columns }: Range, flow: number): Layer[] {

@@ -25,19 +25,23 @@ export class RttSampler {
 
   /** Takes the next segments. */
   add(decoded: DecodedSegments): void {
-    const mask = AWAITED - 1;
     const { rows, timeUs: times, direction, start: starts, end: ends, kind, ack: acks } = decoded;
+    const ringEnd = this.#end;
+    const ringSentUs = this.#sentUs;
+    const mask = AWAITED - 1;
+    let first = this.#first;
+    let next = this.#next;
+    let acked = this.#acked;
     for (let row = 0; row < rows; row++) {
-      const timeUs = times[row]!;
       if (direction[row] === 0) {
         const start = starts[row]!;
         const end = ends[row]!;
         if (end <= start) continue;
         if (kind[row] === KIND_NEW) {
-          this.#end[this.#next & mask] = end;
-          this.#sentUs[this.#next & mask] = timeUs;
-          this.#next++;
-          if (this.#next - this.#first > AWAITED) this.#first = this.#next - AWAITED;
+          ringEnd[next & mask] = end;
+          ringSentUs[next & mask] = times[row]!;
+          next++;
+          if (next - first > AWAITED) first = next - AWAITED;
         } else {
           this.#againFrom = Math.min(this.#againFrom, start);
           this.#againTo = Math.max(this.#againTo, end);
@@ -45,17 +49,19 @@ export class RttSampler {
         continue;
       }
       const ack = acks[row]!;
-      if (!(ack > this.#acked)) continue;
-      this.#acked = ack;
+      if (!(ack > acked)) continue;
+      acked = ack;
       let sentUs = Number.NaN;
-      while (this.#first < this.#next && this.#end[this.#first & mask]! <= ack) {
-        if (this.#end[this.#first & mask]! === ack) sentUs = this.#sentUs[this.#first & mask]!;
-        this.#first++;
+      for (; first < next && ringEnd[first & mask]! <= ack; first++) {
+        if (ringEnd[first & mask] === ack) sentUs = ringSentUs[first & mask]!;
       }
       const again = ack > this.#againFrom;
       if (ack >= this.#againTo) this.#againFrom = Number.POSITIVE_INFINITY;
-      if (!again && !Number.isNaN(sentUs)) this.#keep(timeUs, timeUs - sentUs);
+      if (!again && !Number.isNaN(sentUs)) this.#keep(times[row]!, times[row]! - sentUs);
     }
+    this.#first = first;
+    this.#next = next;
+    this.#acked = acked;
   }
 
   #keep(timeUs: number, rttUs: number): void {

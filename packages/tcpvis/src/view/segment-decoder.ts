@@ -24,15 +24,14 @@ const ACK = 0x10;
 /** A jump farther than this is a number that does not belong to the connection. */
 const PLAUSIBLE = 2 ** 30;
 
-/** What is known before a chunk: 7 numbers a direction. */
+/** What is known before a chunk: 6 numbers a direction. */
 const RAW = 0;
 const POSITION = 1;
 const STARTED = 2;
 const MAX_END = 3;
 const ACKED = 4;
 const CUM_BYTES = 5;
-const CUM_REX = 6;
-const STATE_NUMBERS = 7;
+const STATE_NUMBERS = 6;
 
 /** Values of STARTED. */
 const KNOWN = 1;
@@ -97,81 +96,110 @@ export class SegmentDecoder {
     return this.#state[at + POSITION]! + ((raw - this.#state[at + RAW]!) | 0);
   }
 
+  /** Rows of one direction in a row are decoded with what is known in variables: bulk data comes and goes by the dozen. */
   decode(table: SegmentTable): DecodedSegments {
     const out = this.#out;
-    this.#reserve(table.rows);
-    out.rows = table.rows;
+    const { rows, info } = table;
+    this.#reserve(rows);
+    out.rows = rows;
     out.timeUs = table.timeUs;
-    const { direction, start, end, kind, ack, edge, cumBytes, cumAck } = out;
-    const state = this.#state;
-    const { rows, info: infos, seq: seqs, ack: acks, bytes: lengths, window: windows } = table;
-    // By the direction of the segment that carries the window.
-    const { sndShift = 0, rcvShift = 0 } = this.#flow.descriptor;
-    const scales = [2 ** rcvShift, 2 ** sndShift] as const;
-    for (let row = 0; row < rows; row++) {
-      const info = infos[row]!;
-      const d = isReceived(info) ? 1 : 0;
-      const own = d * STATE_NUMBERS;
-      const other = (1 - d) * STATE_NUMBERS;
-      const flags = segmentFlags(info);
-      const seq = seqs[row]!;
-      if (state[own + STARTED] === 0) this.#start(d, (flags & SYN) !== 0 ? seq : seq - 1);
-      const bytes = lengths[row]!;
-      const length = bytes + ((flags & SYN) !== 0 ? 1 : 0) + ((flags & FIN) !== 0 ? 1 : 0);
-      const from =
-        state[own + STARTED] === SEEN
-          ? state[own + POSITION]! + ((seq - state[own + RAW]!) | 0)
-          : this.#firstPosition(own, seq);
-      const to = from + length;
-      direction[row] = d;
-      start[row] = from;
-      end[row] = to;
-      const maxEnd = state[own + MAX_END]!;
-      let what = segmentReason(info);
-      if (what === REASON_NONE && length > 0 && flags !== 0) {
-        if (d === 0 && to <= maxEnd) what = REASON_OTHER;
-        else if (d === 1 && (from < maxEnd || (from > maxEnd && maxEnd > 0))) what = KIND_OUT_OF_ORDER;
-      }
-      kind[row] = what;
-      if (to > maxEnd && (to - maxEnd < PLAUSIBLE || maxEnd === 0) && (flags & RST) === 0) {
-        state[own + MAX_END] = to;
-        this.#advance(own, seq + length, to);
-      }
-      state[own + CUM_BYTES]! += bytes;
-      if (what !== KIND_NEW) state[own + CUM_REX]! += bytes;
-      cumBytes[row] = state[own + CUM_BYTES]!;
-      ack[row] = Number.NaN;
-      edge[row] = Number.NaN;
-      if ((flags & ACK) !== 0 || flags === 0) {
-        const number = acks[row]!;
-        if (state[other + STARTED] === 0) this.#start(1 - d, number - 1);
-        const acked =
-          state[other + STARTED] === SEEN
-            ? state[other + POSITION]! + ((number - state[other + RAW]!) | 0)
-            : this.#firstPosition(other, number);
-        ack[row] = acked;
-        const window = windows[row]!;
-        if (flags !== 0) edge[row] = acked + ((flags & SYN) !== 0 ? window : window * scales[d]!);
-        if (
-          acked > state[other + ACKED]! &&
-          (acked - state[other + ACKED]! < PLAUSIBLE || state[other + ACKED] === 0)
-        ) {
-          state[other + ACKED] = acked;
-          if (acked > state[other + POSITION]!) this.#advance(other, number, acked);
-        }
-      }
-      cumAck[row] = state[other + ACKED]!;
+    for (let from = 0; from < rows; ) {
+      const sent = !isReceived(info[from]!);
+      let to = from + 1;
+      while (to < rows && !isReceived(info[to]!) === sent) to++;
+      this.#decodeStretch(table, from, to, sent ? 0 : 1);
+      from = to;
     }
     return out;
   }
 
-  /** The first number may be far from the initial one: the start of the flow can be missing. */
-  #firstPosition(at: number, raw: number): number {
+  /** @param d direction of all rows from..to. */
+  #decodeStretch(table: SegmentTable, rowFrom: number, rowTo: number, d: Direction): void {
+    const { direction, start, end, kind, ack, edge, cumBytes, cumAck } = this.#out;
+    const { info: infos, seq: seqs, ack: acks, bytes: lengths, window: windows } = table;
+    const { sndShift = 0, rcvShift = 0 } = this.#flow.descriptor;
+    // By the direction of the segment that carries the window.
+    const scale = 2 ** (d === 0 ? rcvShift : sndShift);
     const state = this.#state;
-    state[at + STARTED] = SEEN;
-    const position = (raw - state[at + RAW]!) >>> 0;
-    this.#advance(at, raw, position);
-    return position;
+    const own = d * STATE_NUMBERS;
+    const other = (1 - d) * STATE_NUMBERS;
+    let ownRaw = state[own + RAW]! | 0;
+    let ownPosition = state[own + POSITION]!;
+    let ownStarted = state[own + STARTED]!;
+    let maxEnd = state[own + MAX_END]!;
+    let sum = state[own + CUM_BYTES]!;
+    let otherRaw = state[other + RAW]! | 0;
+    let otherPosition = state[other + POSITION]!;
+    let otherStarted = state[other + STARTED]!;
+    let ackedMost = state[other + ACKED]!;
+    for (let row = rowFrom; row < rowTo; row++) {
+      const info = infos[row]!;
+      const flags = segmentFlags(info);
+      const seq = seqs[row]!;
+      const bytes = lengths[row]!;
+      const length = bytes + ((flags & SYN) !== 0 ? 1 : 0) + (flags & FIN);
+      if (ownStarted !== SEEN) {
+        // The first number may be far from the initial one: the start of the flow can be missing.
+        const initial = ownStarted === KNOWN ? ownRaw : (flags & SYN) !== 0 ? seq : (seq - 1) | 0;
+        ownStarted = SEEN;
+        ownPosition = (seq - initial) >>> 0;
+        ownRaw = seq;
+      }
+      const from = ownPosition + ((seq - ownRaw) | 0);
+      const to = from + length;
+      let what = segmentReason(info);
+      if (what === REASON_NONE && length > 0 && flags !== 0) {
+        if (d === 0) {
+          if (to <= maxEnd) what = REASON_OTHER;
+        } else if (from < maxEnd || (from > maxEnd && maxEnd > 0)) what = KIND_OUT_OF_ORDER;
+      }
+      if (to > maxEnd && (to - maxEnd < PLAUSIBLE || maxEnd === 0) && (flags & RST) === 0) {
+        maxEnd = to;
+        if (to > ownPosition) {
+          ownPosition = to;
+          ownRaw = (seq + length) | 0;
+        }
+      }
+      sum += bytes;
+      direction[row] = d;
+      start[row] = from;
+      end[row] = to;
+      kind[row] = what;
+      cumBytes[row] = sum;
+      let acked = Number.NaN;
+      let right = Number.NaN;
+      if ((flags & ACK) !== 0 || flags === 0) {
+        const number = acks[row]!;
+        if (otherStarted !== SEEN) {
+          const initial = otherStarted === KNOWN ? otherRaw : (number - 1) | 0;
+          otherStarted = SEEN;
+          otherPosition = (number - initial) >>> 0;
+          otherRaw = number;
+        }
+        acked = otherPosition + ((number - otherRaw) | 0);
+        const window = windows[row]!;
+        if (flags !== 0) right = acked + ((flags & SYN) !== 0 ? window : window * scale);
+        if (acked > ackedMost && (acked - ackedMost < PLAUSIBLE || ackedMost === 0)) {
+          ackedMost = acked;
+          if (acked > otherPosition) {
+            otherPosition = acked;
+            otherRaw = number;
+          }
+        }
+      }
+      ack[row] = acked;
+      edge[row] = right;
+      cumAck[row] = ackedMost;
+    }
+    state[own + RAW] = ownRaw;
+    state[own + POSITION] = ownPosition;
+    state[own + STARTED] = ownStarted;
+    state[own + MAX_END] = maxEnd;
+    state[own + CUM_BYTES] = sum;
+    state[other + RAW] = otherRaw;
+    state[other + POSITION] = otherPosition;
+    state[other + STARTED] = otherStarted;
+    state[other + ACKED] = ackedMost;
   }
 
   #start(direction: number, isn: number): void {
@@ -179,12 +207,6 @@ export class SegmentDecoder {
     this.#state[at + RAW] = isn | 0;
     this.#state[at + POSITION] = 0;
     this.#state[at + STARTED] = KNOWN;
-  }
-
-  #advance(at: number, raw: number, position: number): void {
-    if (position <= this.#state[at + POSITION]!) return;
-    this.#state[at + RAW] = raw | 0;
-    this.#state[at + POSITION] = position;
   }
 
   #reserve(rows: number): void {

@@ -10,8 +10,9 @@ import {
   type MachineTable,
   PORT_VIRQ,
 } from '@qanat/flowlog';
-import { addMark, BUCKET_ROWS, type MarkTable } from './flow-digest.ts';
+import { addMark, type MarkTable } from './flow-digest.ts';
 import { GrowTable } from './grow-table.ts';
+import { BUCKET_ROWS } from './segment-buckets.ts';
 import { StateTrack } from './state-track.ts';
 
 /** What is followed over time: lowest and highest of each, in this order, after first and last time. */
@@ -35,6 +36,8 @@ export class SourceDigest {
   untilUs = Number.NEGATIVE_INFINITY;
   /** What there is to draw. */
   readonly has = { ring: false, queue: false, sleep: false };
+  /** Of the bucket that is being made: lowest and highest of each value. */
+  readonly #ranges = new Float64Array(2 * MACHINE_VALUES.length);
 
   add(table: MachineTable): void {
     for (let from = 0; from < table.rows; from += BUCKET_ROWS) {
@@ -45,46 +48,59 @@ export class SourceDigest {
 
   #fold(table: MachineTable, from: number, to: number): void {
     const { values, has } = this;
+    const { kind: kinds, a: as, b: bs } = table;
+    const ranges = this.#ranges;
+    for (let index = 0; index < ranges.length; index += 2) {
+      ranges[index] = Number.POSITIVE_INFINITY;
+      ranges[index + 1] = Number.NEGATIVE_INFINITY;
+    }
+    for (let row = from; row < to; row++) {
+      const index = machineValue(kinds[row]!, as[row]!);
+      if (index < 0) {
+        this.#note(table, row);
+        continue;
+      }
+      const value = bs[row]!;
+      if (value < ranges[2 * index]!) ranges[2 * index] = value;
+      if (value > ranges[2 * index + 1]!) ranges[2 * index + 1] = value;
+    }
     const bucket = values.add();
     values.column(0)[bucket] = table.timeUs[from]!;
     values.column(1)[bucket] = table.timeUs[to - 1]!;
-    for (let row = from; row < to; row++) {
-      const index = machineValue(table, row);
-      if (index >= 0) {
-        const value = table.b[row]!;
-        const lowest = values.column(2 + 2 * index);
-        const highest = values.column(3 + 2 * index);
-        if (!(lowest[bucket]! <= value)) lowest[bucket] = value;
-        if (!(highest[bucket]! >= value)) highest[bucket] = value;
-        if (index === 2) has.queue = true;
-        else has.ring = true;
-        continue;
-      }
-      const kind = table.kind[row]!;
-      const timeUs = table.timeUs[row]!;
-      if (kind === MACHINE_SLEEP) {
-        has.sleep = true;
-        if (this.sleep.changes === 0) this.sleep.set(timeUs - 1e-3, AWAKE);
-        this.sleep.set(timeUs, ASLEEP);
-      } else if (kind === MACHINE_WAKE) {
-        has.sleep = true;
-        const byTime = table.a[row]! < 0 || table.b[row] === PORT_VIRQ;
-        this.sleep.set(timeUs, byTime ? AWAKE_TIME : AWAKE_EVENT);
-      } else if (kind === MACHINE_DROP) {
-        this.drops++;
-        has.queue = true;
-        addMark(this.marks, timeUs, kind, table.a[row]!, table.b[row]!);
-      } else if (kind === MACHINE_SLEEP_FAULT) {
-        this.faults++;
-        addMark(this.marks, timeUs, kind, table.a[row]!, table.b[row]!);
-      }
+    for (let index = 0; index < MACHINE_VALUES.length; index++) {
+      if (ranges[2 * index]! > ranges[2 * index + 1]!) continue;
+      values.column(2 + 2 * index)[bucket] = ranges[2 * index]!;
+      values.column(3 + 2 * index)[bucket] = ranges[2 * index + 1]!;
+      if (MACHINE_VALUES[index] === 'queue') has.queue = true;
+      else has.ring = true;
+    }
+  }
+
+  /** Takes a row that is no value. */
+  #note({ kind: kinds, timeUs: times, a, b }: MachineTable, row: number): void {
+    const kind = kinds[row]!;
+    const timeUs = times[row]!;
+    if (kind === MACHINE_SLEEP) {
+      this.has.sleep = true;
+      if (this.sleep.changes === 0) this.sleep.set(timeUs - 1e-3, AWAKE);
+      this.sleep.set(timeUs, ASLEEP);
+    } else if (kind === MACHINE_WAKE) {
+      this.has.sleep = true;
+      const byTime = a[row]! < 0 || b[row] === PORT_VIRQ;
+      this.sleep.set(timeUs, byTime ? AWAKE_TIME : AWAKE_EVENT);
+    } else if (kind === MACHINE_DROP) {
+      this.drops++;
+      this.has.queue = true;
+      addMark(this.marks, timeUs, kind, a[row]!, b[row]!);
+    } else if (kind === MACHINE_SLEEP_FAULT) {
+      this.faults++;
+      addMark(this.marks, timeUs, kind, a[row]!, b[row]!);
     }
   }
 }
 
-/** @returns the index into MACHINE_VALUES that a row gives a value (`b`) for, or -1. */
-export function machineValue(table: MachineTable, row: number): number {
-  const kind = table.kind[row]!;
-  if (kind === MACHINE_RING_PUSH || kind === MACHINE_RING_REAP) return table.a[row] === 0 ? 0 : 1;
+/** @returns the index into MACHINE_VALUES that a row of this `kind` and `a` gives a value (`b`) for, or -1. */
+export function machineValue(kind: number, a: number): number {
+  if (kind === MACHINE_RING_PUSH || kind === MACHINE_RING_REAP) return a === 0 ? 0 : 1;
   return kind === MACHINE_QUEUE ? 2 : -1;
 }

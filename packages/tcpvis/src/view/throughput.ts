@@ -1,8 +1,9 @@
 /** Rates out of the sums that segments carry. */
-import { bucketAt, type FlowDigest, SEG_CUM_ACK, SEG_CUM_BYTES, segmentColumn } from './flow-digest.ts';
+import { bucketAt, type FlowDigest } from './flow-digest.ts';
 import type { Layer } from './panel-data.ts';
-import { Points } from './points.ts';
-import { type FlowQuery, RAW_ROWS, type Range } from './query-flow.ts';
+import { LinePoints, type Range } from './points.ts';
+import { type FlowQuery, RAW_ROWS } from './query-flow.ts';
+import { SEG_CUM_ACK, SEG_CUM_BYTES, segmentColumn } from './segment-buckets.ts';
 import type { Direction } from './segment-decoder.ts';
 
 /** About so many pixels make one bin. */
@@ -44,9 +45,9 @@ export async function throughput(
   }
   until = Math.min(until, range.t1 + bin);
   const layers: Layer[] = [];
-  const goodput = acked.rates(until);
+  const goodput = acked.rates(until, range);
   if (!brief) {
-    const line = sent.rates(until).line(range.t0, range.t1, range.columns, true);
+    const line = sent.rates(until, range).line(true);
     layers.push({ type: 'line', series: 'throughput', flow, style: 'step', line });
   }
   layers.push({
@@ -54,7 +55,7 @@ export async function throughput(
     series: 'goodput',
     flow,
     style: brief ? 'step' : 'area',
-    line: goodput.line(range.t0, range.t1, range.columns, true),
+    line: goodput.line(true),
   });
   return layers;
 }
@@ -109,8 +110,8 @@ class Sums {
   }
 
   /** Bits a second of the bins that begin before `untilUs`. */
-  rates(untilUs: number): Points {
-    const points = new Points(this.#added.length + 1);
+  rates(untilUs: number, range: Range): LinePoints {
+    const points = new LinePoints(range);
     this.#added.forEach((bytes, bin) => {
       const t = this.#from + bin * this.#bin;
       if (t >= untilUs) return;
