@@ -27,7 +27,7 @@ export class Recording {
     this.#source = source;
     this.#matches = matcher(filter);
     tcp.onOpen = (c) => this.#watch(c);
-    for (const c of tcp.connections) this.#watch(c);
+    this.#watchAll();
   }
 
   /** Flows that are recorded now. */
@@ -43,7 +43,7 @@ export class Recording {
     this.#matches = matcher(filter);
     if (!this.#isOn) return;
     for (const [c, recorder] of this.#recorders) if (!this.#matches(c)) this.#end(c, recorder);
-    for (const c of this.#tcp.connections) this.#watch(c);
+    this.#watchAll();
   }
 
   /** Ends the recording; what the source's recorder holds stays there. Twice is harmless. */
@@ -54,8 +54,14 @@ export class Recording {
     for (const [c, recorder] of this.#recorders) this.#end(c, recorder);
   }
 
+  /** Those that sleep are shown as copies: only what is recorded wakes up. */
+  #watchAll(): void {
+    // Those in TIME-WAIT have nothing left to tell.
+    for (const c of this.#tcp.snapshots)
+      if (c.state !== TIME_WAIT && this.#matches(c)) this.#watch(this.#tcp.wake(c.slot));
+  }
+
   #watch(c: Connection): void {
-    // Those in TIME-WAIT have nothing left to tell, and may be shown as copies.
     if (c.state === TIME_WAIT || this.#recorders.has(c) || !this.#matches(c)) return;
     const startUs = this.#tcp.stampUser();
     const recorder = this.#source.flow(

@@ -266,9 +266,17 @@ describe('connections that sleep', () => {
     expect(pair.a.tcp.awakeCount).toBe(0);
     const source = sourceOf(pair, 1);
     const recording = pair.a.record(source, { port: 80 });
+    // The other one was only looked at.
+    expect([recording.flows, pair.a.tcp.awakeCount]).toEqual([1, 1]);
     idle();
     expect([recording.flows, pair.a.tcp.awakeCount]).toEqual([1, 1]);
+    recording.setFilter({ port: 82 });
+    idle();
+    expect([recording.flows, pair.a.tcp.awakeCount]).toEqual([0, 0]);
+    recording.setFilter({ port: 83 });
+    expect([recording.flows, pair.a.tcp.awakeCount]).toEqual([0, 0]);
     recording.setFilter({ port: 81 });
+    expect([recording.flows, pair.a.tcp.awakeCount]).toEqual([1, 1]);
     idle();
     expect([recording.flows, pair.a.tcp.awakeCount]).toEqual([1, 1]);
     flows[1]!.write(new Uint8Array(10));
