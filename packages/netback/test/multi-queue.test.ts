@@ -2,6 +2,7 @@ import { ETH_HEADER_BYTES, macHi, macLo, writeHeader } from '@qanat/ethernet';
 import { flowHash, flowQueue, writeHeader as writeIpHeader } from '@qanat/ipv4';
 import type { Netfront, NetfrontDevice, NetfrontOptions } from '@qanat/netfront';
 import { GRANT_ENTRIES } from '@qanat/xen';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ScriptedBackend } from '../../netfront/test/scripted-backend.ts';
 import type { NetbackOptions, Port } from '../src/index.ts';
@@ -558,6 +559,42 @@ describe('each queue is guarded like the only one', () => {
       expect(a.netif!.allocate(60, flowHash(IP_A, FIRST_PORT + flow, IP_B, SERVER_PORT))).toBeNull();
     }
     expect(machine.exits).toEqual([]);
+  });
+
+  it('by netback: garbage in the rings of any of them (property): Dom0 lives, and serves the others', async () => {
+    const machine = await TestMachine.create({ memoryMiB: 160, dom0MiB: 24 });
+    const b = await machine.station('b', {}, { gro: false, queues: 4 });
+    const c = await machine.station('c');
+    await greet(machine, c, b);
+    let runs = 0;
+    const word = fc.oneof(fc.integer({ min: 0, max: 600 }), fc.integer({ min: -256, max: -1 }), fc.integer());
+    // What a frontend writes: req_prod and rsp_event of both rings, and the words of a request to send.
+    const place = fc.oneof(
+      fc.record({ inTx: fc.boolean(), at: fc.constantFrom(0, 3) }),
+      fc.record({ inTx: fc.constant(true), at: fc.integer({ min: 16, max: 783 }) }),
+    );
+    const garbage = fc.record({ queue: fc.integer({ min: 0, max: 3 }), place, word });
+    await fc.assert(
+      fc.asyncProperty(fc.array(garbage, { minLength: 1, maxLength: 12 }), async (writes) => {
+        const { kernel } = await machine.station(`intruder${runs++}`, {}, { gro: false, queues: 4 });
+        const vif = [...machine.netback.vifs].find(({ setup }) => setup.domid === kernel.domid)!;
+        for (const { queue, place, word } of writes) {
+          // A queue that broke has no rings, until the frontend has connected again (if what it reads lets it).
+          const rings = vif.port.queues[queue]?.rings;
+          if (rings === undefined) continue;
+          const { addr } = (place.inTx ? rings.tx : rings.rx).ring;
+          Atomics.store(machine.dom0.memory.i32, (addr >>> 2) + place.at, word);
+          machine.dom0.loop.defer(() => machine.netback.switchboard.run(vif.port.queues[queue]!));
+          await greet(machine, b, c);
+        }
+        machine.destroy(kernel.domid);
+        await machine.pass(2);
+        expect(machine.hypervisor.domain(kernel.domid)).toBeUndefined();
+      }),
+      { numRuns: 30 },
+    );
+    const { pool } = machine.netback.switchboard;
+    expect(pool.freeBlocks).toBe(pool.limitBlocks);
   });
 
   it.each([0, 1, 2, 3])('by the sleep auditor: queue %d of the frontend has unread frames', async (index) => {
