@@ -11,7 +11,7 @@ describe('bind-imports', () => {
       `import { seqLt, seqDiff as distance } from "./seq.js";`,
       `import { NEVER } from '@qanat/clock';`,
       `import './polyfill.js';`,
-      `export const isOver = (at) => seqLt(at, distance(NEVER, open ?? wire.x));`,
+      `export function isOver(at) { return seqLt(at, distance(NEVER, open ?? wire.x)); }`,
       '',
     ].join('\n');
     expect(bind(code).split('\n')).toEqual([
@@ -20,9 +20,21 @@ describe('bind-imports', () => {
       `import { seqLt as seqLt$import, seqDiff as distance$import } from "./seq.js";`,
       `import { NEVER as NEVER$import } from '@qanat/clock';`,
       `import './polyfill.js'; const seqLt = seqLt$import, distance = distance$import, NEVER = NEVER$import;`,
-      `export const isOver = (at) => seqLt(at, distance(NEVER, open ?? wire.x));`,
+      `export function isOver(at) { return seqLt(at, distance(NEVER, open ?? wire.x)); }`,
       '',
     ]);
+  });
+
+  it('keeps exported constants to the module, and exports them by another name', async () => {
+    const code = `export const A = 1, B = 2;\nexport function f() { return A + B; }\nexport const { c } = { c: 3 };\n`;
+    expect(bind(code).split('\n')).toEqual([
+      'const A = 1, B = 2; const A$export = A, B$export = B; export { A$export as A, B$export as B };',
+      'export function f() { return A + B; }',
+      'export const { c } = { c: 3 };',
+      '',
+    ]);
+    const module = await import(`data:text/javascript,${encodeURIComponent(bind(code))}`);
+    expect({ ...module, f: module.f() }).toEqual({ A: 1, B: 2, c: 3, f: 3 });
   });
 
   it('leaves alone what is bound already, and modules that import nothing of ours', () => {
