@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type KernelKind, Memory } from '../src/index.ts';
+import { copySumFew, FEW_SUMMED, type KernelKind, Memory, sumHeader } from '../src/index.ts';
 
 /** RFC 1071 read word by word: big-endian, an odd last byte padded with zero. */
 function naiveSum(bytes: Uint8Array): number {
@@ -42,6 +42,26 @@ describe.each(kinds)('kernel %s, shared %s', (kind, shared) => {
       for (let length = 0; length <= 300; length++) {
         const expected = naiveSum(data.subarray(at, at + length));
         if (kernel.sum(0x1000 + at, length) !== expected) expect.fail(`at ${at} length ${length}`);
+      }
+    }
+  });
+
+  it('agrees with what sums few bytes and headers without it', () => {
+    u8.set(randomBytes(0x200, 7), 0x1000);
+    u8.fill(0xff, 0x1100, 0x1140);
+    for (let at = 0x1000; at < 0x1140; at++) {
+      for (let length = 0; length <= FEW_SUMMED; length++) {
+        const expected = kernel.copySum(0x2000, at, length);
+        u8.fill(0, 0x3000, 0x3010);
+        expect(copySumFew(u8, 0x3001, at, length)).toBe(expected);
+        expect([...u8.subarray(0x3000, 0x3010)]).toEqual([
+          0,
+          ...u8.subarray(at, at + length),
+          ...new Uint8Array(15 - length),
+        ]);
+      }
+      for (let length = 20; length <= 60; length += 4) {
+        expect(sumHeader(memory.view, at, length)).toBe(kernel.sum(at, length));
       }
     }
   });

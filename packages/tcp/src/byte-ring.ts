@@ -1,4 +1,4 @@
-import { addSum, type Memory, PAGE_SIZE, type PageAllocator, swapSum } from '@qanat/bytes';
+import { addSum, copySumFew, FEW_SUMMED, type Memory, PAGE_SIZE, type PageAllocator, swapSum } from '@qanat/bytes';
 import type { TcpLending } from './network.ts';
 
 /** Up to here a loop is faster than making views of arrays. */
@@ -109,8 +109,11 @@ export class ByteRing {
   /** Puts bytes of machine memory at `seq` and takes their sum in the same pass. @returns the folded sum. */
   putSum(seq: number, addr: number, bytes: number): number {
     const first = this.contiguous(seq);
-    const kernel = this.#memory.kernel;
-    if (bytes <= first) return kernel.copySum(this.addrOf(seq), addr, bytes);
+    const { kernel, u8 } = this.#memory;
+    if (bytes <= first) {
+      const at = this.addrOf(seq);
+      return bytes <= FEW_SUMMED ? copySumFew(u8, at, addr, bytes) : kernel.copySum(at, addr, bytes);
+    }
     const head = kernel.copySum(this.addrOf(seq), addr, first);
     const tail = kernel.copySum(this.base, addr + first, bytes - first);
     return addSum(head, first & 1 ? swapSum(tail) : tail);
@@ -157,8 +160,11 @@ export class ByteRing {
   /** Copies bytes out and takes their sum in the same pass. @returns the folded sum. */
   getSum(seq: number, addr: number, bytes: number): number {
     const first = this.contiguous(seq);
-    const kernel = this.#memory.kernel;
-    if (bytes <= first) return kernel.copySum(addr, this.addrOf(seq), bytes);
+    const { kernel, u8 } = this.#memory;
+    if (bytes <= first) {
+      const at = this.addrOf(seq);
+      return bytes <= FEW_SUMMED ? copySumFew(u8, addr, at, bytes) : kernel.copySum(addr, at, bytes);
+    }
     const head = kernel.copySum(addr, this.addrOf(seq), first);
     const tail = kernel.copySum(addr + first, this.base, bytes - first);
     return addSum(head, first & 1 ? swapSum(tail) : tail);

@@ -1,4 +1,4 @@
-import { addSum, type Packet } from '@qanat/bytes';
+import { addSum, type Packet, sumHeader } from '@qanat/bytes';
 import { pseudoHeaderSum } from '@qanat/ipv4';
 import { noteTimestamp } from './acceptability.ts';
 import { updateWindow } from './ack.ts';
@@ -59,7 +59,7 @@ export function storesWell(c: Connection, segment: Segment, packet: Packet): boo
   const { memory } = c.tcp;
   const { dataOffset } = segment;
   const header = pseudoHeaderSum(segment.src, segment.dst, PROTOCOL_TCP, packet.len);
-  const sum = addSum(header, memory.kernel.sum(packet.addr, dataOffset));
+  const sum = addSum(header, sumHeader(memory.view, packet.addr, dataOffset));
   return addSum(sum, c.rcv.putSum(segment.seq, packet.addr + dataOffset, segment.bytes)) === 0xffff;
 }
 
