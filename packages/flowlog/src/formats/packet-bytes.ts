@@ -30,7 +30,7 @@ export class PacketBytes {
   originalBytes = 0;
   readonly #flow: FlowTrace;
   /** By direction: 0 sent, 1 received. */
-  readonly #heads: readonly [Uint8Array, Uint8Array];
+  readonly #heads: readonly [Uint32Array, Uint32Array];
   readonly #ipSums: readonly [number, number];
   readonly #pseudoSum: number;
   readonly #syn: readonly [SynOptions, SynOptions];
@@ -41,7 +41,7 @@ export class PacketBytes {
     const { localAddress, localPort, remoteAddress, remotePort } = flow;
     const sent = head(localAddress, localPort, remoteAddress, remotePort);
     const received = head(remoteAddress, remotePort, localAddress, localPort);
-    this.#heads = [sent, received];
+    this.#heads = [wordsOf(sent), wordsOf(received)];
     const ipSum = sum16(sent, ETHERNET_BYTES, ETHERNET_BYTES + IPV4_BYTES);
     this.#ipSums = [ipSum, ipSum];
     // Addresses, protocol, ports: the same for both directions.
@@ -52,15 +52,17 @@ export class PacketBytes {
   /**
    * Writes the headers of a segment; rows are asked for in their order.
    * @param at where in `to`; MAX_HEADER_BYTES must fit.
+   * @param view of the same bytes.
    */
-  write(to: Uint8Array, at: number, row: number): void {
+  write(to: Uint8Array, view: DataView, at: number, row: number): void {
     const { segments } = this.#flow;
     const info = segments.info[row]!;
     const direction = isReceived(info) ? 1 : 0;
     const flags = segmentFlags(info);
     const bytes = segments.bytes[row]!;
     const head = this.#heads[direction];
-    for (let i = 0; i < head.length; i++) to[at + i] = head[i]!;
+    // The last word is not whole: what it writes beyond the head is written again.
+    for (let i = 0; i < head.length; i++) view.setUint32(at + 4 * i, head[i]!, true);
     const tcp = at + ETHERNET_BYTES + IPV4_BYTES;
     let end = tcp + TCP_BYTES;
     if (flags & FLAG_SYN) end = this.#synOptions(to, end, row, direction);
@@ -73,19 +75,24 @@ export class PacketBytes {
       if (sackBlocks(info) > 0) end = this.#sacks(to, end, row, Math.floor((MAX_OPTION_BYTES - (end - tcp - 24)) / 8));
     }
     const tcpBytes = end - tcp;
-    put32(to, tcp + 4, segments.seq[row]!);
-    put32(to, tcp + 8, segments.ack[row]!);
-    to[tcp + 12] = tcpBytes << 2;
-    to[tcp + 13] = flags;
-    put16(to, tcp + 14, segments.window[row]!);
+    const seq = segments.seq[row]!;
+    const ack = segments.ack[row]!;
+    const lengthAndFlags = (tcpBytes << 10) | flags;
+    const window = segments.window[row]! & 0xffff;
+    view.setInt32(tcp + 4, seq);
+    view.setInt32(tcp + 8, ack);
+    view.setUint16(tcp + 12, lengthAndFlags);
+    view.setUint16(tcp + 14, window);
     // An offloaded segment with its headers may be longer than IPv4 can say: then 0, as Linux captures show it.
     const ipBytes = IPV4_BYTES + tcpBytes + bytes;
     const totalLength = ipBytes > MAX_IPV4_BYTES ? 0 : ipBytes;
-    put16(to, at + ETHERNET_BYTES + 2, totalLength);
-    put16(to, at + ETHERNET_BYTES + 10, ~fold(this.#ipSums[direction] + totalLength));
+    view.setUint16(at + ETHERNET_BYTES + 2, totalLength);
+    view.setUint16(at + ETHERNET_BYTES + 10, ~fold(this.#ipSums[direction] + totalLength));
     // The payload is not known and counts as zeros: right for every packet that has none.
-    const sum = this.#pseudoSum + ((tcpBytes + bytes) & 0xffff) + ((tcpBytes + bytes) >>> 16);
-    put16(to, tcp + 16, ~fold(sum + sum16(to, tcp + 4, end)));
+    let sum = this.#pseudoSum + ((tcpBytes + bytes) & 0xffff) + ((tcpBytes + bytes) >>> 16);
+    sum += (seq >>> 16) + (seq & 0xffff) + (ack >>> 16) + (ack & 0xffff) + lengthAndFlags + window;
+    if (end > tcp + TCP_BYTES) sum += sum16(to, tcp + TCP_BYTES, end);
+    view.setUint16(tcp + 16, ~fold(sum));
     this.capturedBytes = end - at;
     this.originalBytes = this.capturedBytes + bytes;
   }
@@ -165,6 +172,15 @@ function head(from: number, fromPort: number, to: number, toPort: number): Uint8
   put16(bytes, ip + IPV4_BYTES, fromPort);
   put16(bytes, ip + IPV4_BYTES + 2, toPort);
   return bytes;
+}
+
+/** @returns the bytes in words of four, little-endian, filled up with zeros. */
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  const words = new Uint32Array(Math.ceil(bytes.length / 4));
+  bytes.forEach((byte, index) => {
+    words[index >> 2]! |= byte << (8 * (index & 3));
+  });
+  return words;
 }
 
 /** From the event that tells them, else from what else is known. */

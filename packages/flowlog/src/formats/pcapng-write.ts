@@ -103,7 +103,7 @@ function* segments(out: ByteWriter, trace: Trace, options: WriteOptions): Genera
     const packet = packets[owner]!;
     const direction = isReceived(flow.segments.info[row]!) ? INBOUND : OUTBOUND;
     const start = beginPacket(out, interfaces[owner]!, epochUs, flow.segments.timeUs[row]!);
-    packet.write(out.bytes, out.used, row);
+    packet.write(out.bytes, out.view, out.used, row);
     out.used += packet.capturedBytes;
     endPacket(out, start, packet.capturedBytes, packet.originalBytes, direction, comment.take(row));
   }

@@ -1,5 +1,5 @@
 /** Snapshots of a flow as iproute2's `ss -tin` prints them, each under a line with its time. */
-import { SS_HEADER, type SsInfo, type SsSink, writeSs } from '@qanat/tcp';
+import { SS_HEADER, SS_WORDS, type SsInfo, type SsSink, writeSs } from '@qanat/tcp';
 import { EVENT_STATE } from '../kinds.ts';
 import { isReceived, REASON_NONE, segmentFlags, segmentReason } from '../segment-info.ts';
 import type { FlowTrace, Trace } from '../trace.ts';
@@ -12,10 +12,10 @@ import { formatAddress } from './tcp-probe.ts';
 /** Most bytes of a snapshot; the name of a congestion control is cut. */
 const MAX_ROW_BYTES = 4096;
 const MAX_NAME = 64;
-/** Longer texts are not prepared, and not more words than these. */
-const MAX_WORD = 24;
+/** Longer texts are not prepared, and not more than these. */
+const MAX_TEXT = 24;
 const ADDRESS_PLACES = 21;
-const MAX_WORDS = 2048;
+const MAX_TEXTS = 2048;
 const TIME = ascii('# ');
 const HEADER = ascii(`\n${SS_HEADER}\n`);
 const LINE_FEED = 0x0a;
@@ -59,21 +59,27 @@ export function* writeSsLines(trace: Trace, options: WriteOptions = {}): Generat
   if (out.used > 0) yield out.take();
 }
 
-/** Gives a writer what `writeSs` says; the words that come again and again are prepared once. */
+const WORDS = SS_WORDS.map(ascii);
+
+/** Gives a writer what `writeSs` says; other text that comes again and again is prepared once, too. */
 class SsBytes implements SsSink {
   readonly #out: ByteWriter;
-  readonly #words = new Map<string, Ascii>();
+  readonly #texts = new Map<string, Ascii>();
 
   constructor(out: ByteWriter) {
     this.#out = out;
   }
 
+  word(index: number): void {
+    this.#out.copy(WORDS[index]!);
+  }
+
   text(text: string): void {
-    const known = this.#words.get(text);
+    const known = this.#texts.get(text);
     if (known !== undefined) this.#out.copy(known);
-    else if (text.length > MAX_WORD || this.#words.size >= MAX_WORDS) this.#out.ascii(text);
+    else if (text.length > MAX_TEXT || this.#texts.size >= MAX_TEXTS) this.#out.ascii(text);
     else {
-      this.#words.set(text, ascii(text));
+      this.#texts.set(text, ascii(text));
       this.#out.ascii(text);
     }
   }

@@ -82,13 +82,17 @@ export class Session {
     let shown = performance.now();
     let pause = FIRST_MS;
     let told = 0;
+    const began = performance.now();
     await engine.scan(async (done) => {
       if (opening !== this.#opening) throw new Error('another log was opened');
       if (done === 1 || performance.now() - told > PROGRESS_MS) {
         told = performance.now();
         this.#post({ type: 'progress', done, what: 'reading' });
       }
-      if (performance.now() - shown > pause && done < 1 && !isEmpty()) {
+      // A picture just before the last one would only delay that.
+      const leftMs = ((performance.now() - began) * (1 - done)) / done;
+      const isDue = performance.now() - shown > pause && (this.#engine === undefined || leftMs > REFRESH_MS);
+      if (isDue && done < 1 && !isEmpty()) {
         shown = performance.now();
         pause = this.#engine === undefined ? REFRESH_MS : 2 * pause;
         this.#show(engine);

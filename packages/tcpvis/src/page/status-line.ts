@@ -13,7 +13,7 @@ export class StatusLine {
     const { firstUs, lastUs, flows, problems } = summary;
     const from = formatInstant(Math.max(t0, firstUs) - firstUs);
     const to = formatInstant(Math.min(t1, lastUs) - firstUs);
-    const rows = `${formatNumber(summary.rows)} rows in ${flows.length} ${flows.length === 1 ? 'flow' : 'flows'}`;
+    const rows = `${formatNumber(summary.rows)} ${summary.rows === 1 ? 'row' : 'rows'} in ${flows.length} ${flows.length === 1 ? 'flow' : 'flows'}`;
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
     const trouble = `⚠ ${problems[0]}${more}. What was whole is shown.`;
     this.element.replaceChildren(
