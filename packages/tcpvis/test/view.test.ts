@@ -1,4 +1,13 @@
-import { encodeTrace, SegmentTableBuilder, segmentInfo, type Trace, writeTrace } from '@qanat/flowlog';
+import {
+  encodeTrace,
+  flowDescriptor,
+  flowTrace,
+  SackTableBuilder,
+  SegmentTableBuilder,
+  segmentInfo,
+  type Trace,
+  writeTrace,
+} from '@qanat/flowlog';
 import { expect, test } from 'vitest';
 import { niceMaximum, ticks } from '../src/draw/format.ts';
 import { TimeView } from '../src/page/time-view.ts';
@@ -6,11 +15,13 @@ import { plotSvg, pngOfSvg } from '../src/plot-file.ts';
 import { bytesInMemory } from '../src/view/bytes.ts';
 import { rowsAround } from '../src/view/cursor.ts';
 import { Engine } from '../src/view/engine.ts';
+import { FlowDigest } from '../src/view/flow-digest.ts';
 import { LiveStore } from '../src/view/live-store.ts';
 import { openTrace } from '../src/view/open-trace.ts';
 import { valueRange } from '../src/view/panel-data.ts';
 import { type PanelKind, PRESETS } from '../src/view/panels.ts';
 import { LinePoints } from '../src/view/points.ts';
+import { SEG_SACK_HI, SEG_SACK_LO, segmentColumn } from '../src/view/segment-buckets.ts';
 import { SegmentDecoder } from '../src/view/segment-decoder.ts';
 import { StateTrack } from '../src/view/state-track.ts';
 import { storeOfTrace } from '../src/view/store.ts';
@@ -185,4 +196,33 @@ test('ticks are round and inside; an axis ends above its largest value', () => {
   expect(ticks(0.3, 10.2, 5)).toEqual([2, 4, 6, 8, 10]);
   expect(ticks(5, 5, 5)).toEqual([]);
   for (const value of [1, 999, 1024, 5e6]) expect(niceMaximum('bytes', value)).toBeGreaterThan(value);
+});
+
+test('SACK blocks of both directions in one bucket are each put into their own stream', () => {
+  const [iss, irs] = [1000, 0x6000_0000];
+  const segments = new SegmentTableBuilder();
+  const sacks = new SackTableBuilder();
+  const at = (received: boolean, seq: number, ack: number, bytes: number, blocks: number): void => {
+    segments.push(segments.rows, 0, seq, ack, bytes, 1000, 0, 0, 0, segmentInfo(received, 0x10, 0, false, blocks));
+  };
+  at(false, iss + 1, irs + 1, 100, 0);
+  at(true, irs + 1, iss + 1, 100, 1);
+  sacks.push(1, iss + 51, iss + 101);
+  at(false, iss + 101, irs + 1, 0, 1);
+  sacks.push(2, irs + 61, irs + 101);
+  const descriptor = flowDescriptor({ id: 1, source: 1, iss, irs });
+  const flow = flowTrace(descriptor, { segments: segments.finish(), sacks: sacks.finish() });
+  const [store] = storeOfTrace({
+    sources: [],
+    flows: [flow],
+    clock: { unixEpochUs: undefined, resolutionUs: 1 },
+    problems: [],
+  }).flows;
+  const digest = new FlowDigest(store!);
+  digest.addSegments(flow.segments);
+  digest.addSacks(flow.sacks);
+  const range = (direction: number): number[] =>
+    [SEG_SACK_LO, SEG_SACK_HI].map((column) => digest.segments.column(segmentColumn(direction, column))[0]!);
+  expect(range(0)).toEqual([51, 101]);
+  expect(range(1)).toEqual([61, 101]);
 });

@@ -19,6 +19,7 @@ import { GrowTable, upperBound } from './grow-table.ts';
 import { RttSampler } from './rtt-sampler.ts';
 import {
   BUCKET_ROWS,
+  SEG_ACK_HI,
   SEG_COLUMNS,
   SEG_CUM_BYTES,
   SEG_SACK_HI,
@@ -26,7 +27,7 @@ import {
   SEG_SACKS,
   segmentColumn,
 } from './segment-buckets.ts';
-import { SegmentDecoder } from './segment-decoder.ts';
+import { type Direction, SegmentDecoder } from './segment-decoder.ts';
 import { SegmentFold } from './segment-fold.ts';
 import { StateTrack } from './state-track.ts';
 import type { FlowStore } from './store.ts';
@@ -130,8 +131,7 @@ export class FlowDigest {
       }
       const bucket = this.#bucketOfNumber(segment);
       if (bucket < 0) continue;
-      const count0 = segments.column(segmentColumn(0, SEG_SACKS))[bucket]!;
-      const direction = count0 > 0 ? 0 : 1;
+      const direction = this.#sackDirection(bucket, table.left[row]!);
       const left = decoder.position(direction, table.left[row]!);
       const right = decoder.position(direction, table.right[row]!);
       low(segments.column(segmentColumn(direction, SEG_SACK_LO)), bucket, left);
@@ -194,6 +194,20 @@ export class FlowDigest {
         (kind === EVENT_TIMER_FIRED && (a === TIMER_RTO || a === TIMER_LOSS_PROBE));
       if (rare) addMark(this.marks, table.timeUs[row]!, kind, a, table.b[row]!);
     }
+  }
+
+  /** @returns the direction of the data that a SACK block is about: the bucket knows only of which it has some. */
+  #sackDirection(bucket: number, left: number): Direction {
+    const { segments, decoder } = this;
+    const has = (direction: Direction): boolean => segments.column(segmentColumn(direction, SEG_SACKS))[bucket]! > 0;
+    if (!has(1)) return 0;
+    if (!has(0)) return 1;
+    // Both: the other stream's numbers are elsewhere. A block is near to what was acknowledged.
+    const distance = (direction: Direction): number => {
+      const acked = segments.column(segmentColumn(direction, SEG_ACK_HI))[bucket]!;
+      return Math.abs(decoder.position(direction, left) - acked);
+    };
+    return distance(0) <= distance(1) ? 0 : 1;
   }
 
   #bucketOfNumber(number: number): number {
