@@ -214,11 +214,9 @@ const flowLog: BenchCase = {
   contenders: [
     recording('nothing switched, offloads', 'nothing', 'gso'),
     recording(IN_MEMORY, 'memory', 'gso'),
-    recording('in memory, offloads, one thread', 'memory', 'gso', 'cooperative'),
     recording('written, offloads', 'file', 'gso'),
     recording('nothing switched, MTU 1500', 'nothing', 'plain'),
     recording(IN_MEMORY_PLAIN, 'memory', 'plain'),
-    recording('in memory, MTU 1500, one thread', 'memory', 'plain', 'cooperative'),
     recording('written, MTU 1500', 'file', 'plain'),
   ],
   ratios: [],
@@ -229,7 +227,7 @@ const flowLog: BenchCase = {
     { metric: 'rowsLost', of: 'written, MTU 1500', atMost: 0 },
   ],
   runs: 10,
-  seconds: 4,
+  seconds: 6,
   inQuickSet: false,
 };
 

@@ -9,23 +9,15 @@ import type { Mode, What } from '../recording/protocol.ts';
 const MAIN = new URL('../recording/main.js', import.meta.url);
 const OFF = new URL('../recording/off.js', import.meta.url);
 
-/**
- * One flow whose recording is switched off and on in turn; what is written goes to a file on disk.
- * @param cpus `cooperative`: all domains in one thread, where no scheduler has a say and all that is done counts.
- */
-export function recording(
-  name: string,
-  what: What,
-  mode: Mode,
-  cpus: 'threads' | 'cooperative' = 'threads',
-): Contender {
+/** One flow whose recording is switched off and on in turn; what is written goes to a file on disk. */
+export function recording(name: string, what: What, mode: Mode): Contender {
   return {
     name,
     run: async ({ seconds, warmUpSeconds }) => {
       const directory = mkdtempSync(join(tmpdir(), 'qanat-bench-'));
       const remove = onCleanup(() => rmSync(directory, { recursive: true }));
       try {
-        const args = [what, mode, cpus, `${seconds}`, `${warmUpSeconds}`, join(directory, 'log.qflow')];
+        const args = [what, mode, `${seconds}`, `${warmUpSeconds}`, join(directory, 'log.qflow')];
         return JSON.parse(await runNode(MAIN, [], args)) as Figures;
       } finally {
         remove();

@@ -1,5 +1,5 @@
 /**
- * What recording costs, within one run: `node main.js nothing|memory|file gso|plain threads|cooperative SECONDS WARM_UP_SECONDS [FILE]`. One flow
+ * What recording costs, within one run: `node main.js nothing|memory|file gso|plain SECONDS WARM_UP_SECONDS [FILE]`. One flow
  * between two domains runs at full speed while recording is switched off and on in turn, a fifth of a second each; each such pair
  * gives a ratio, and who is first changes from pair to pair. Nothing else differs between the two, so that the moods of the
  * computer, which last longer, fall out. Prints figures as JSON.
@@ -26,20 +26,19 @@ const SPAN_MS = 170;
 const WHATS: readonly string[] = ['nothing', 'memory', 'file'] satisfies What[];
 const MODES: readonly string[] = ['gso', 'plain'] satisfies Mode[];
 
-const [what, mode, cpus, seconds, warmUpSeconds, path] = [
+const [what, mode, seconds, warmUpSeconds, path] = [
   process.argv[2] ?? '',
   process.argv[3] ?? '',
-  process.argv[4] ?? '',
+  Number(process.argv[4]),
   Number(process.argv[5]),
-  Number(process.argv[6]),
-  process.argv[7] ?? '/dev/null',
+  process.argv[6] ?? '/dev/null',
 ];
-if (!(WHATS.includes(what) && MODES.includes(mode) && isCpus(cpus) && seconds > 0 && warmUpSeconds >= 0)) {
-  throw new Error('usage: main.js nothing|memory|file gso|plain threads|cooperative SECONDS WARM_UP_SECONDS [FILE]');
+if (!(WHATS.includes(what) && MODES.includes(mode) && seconds > 0 && warmUpSeconds >= 0)) {
+  throw new Error('usage: main.js nothing|memory|file gso|plain SECONDS WARM_UP_SECONDS [FILE]');
 }
 const args: RecordingArgs = { what: what as What, mode: mode as Mode };
 
-const machine = await createMachine({ memoryMiB: 256, cpus });
+const machine = await createMachine({ memoryMiB: 256 });
 machine.onError = (message) => {
   throw new Error(`Dom0: ${message}`);
 };
@@ -110,10 +109,6 @@ const figures: Figures = {
   fileBytes: writer?.bytes ?? 0,
 };
 process.stdout.write(`${JSON.stringify(figures)}\n`);
-
-function isCpus(text: string): text is 'threads' | 'cooperative' {
-  return text === 'threads' || text === 'cooperative';
-}
 
 function receive(from: string, message: DomainPost): void {
   if (message.type === 'ready' && ++readyCount === 2) allReady();
