@@ -71,9 +71,9 @@ async function measure(path) {
       if (how === 'picked') await page.setInputFiles('input[type=file]', path);
       else await page.goto(`${url}view`);
       // The overview is drawn first, then the panels.
-      await page.waitForFunction(() => Number(document.documentElement.dataset.drawn) >= 2, null, { timeout: 60_000 });
+      await untilRoot(page, 'drawn', 2);
       const firstMs = Date.now() - started;
-      await page.waitForFunction(() => document.documentElement.dataset.whole === 'yes', null, { timeout: 120_000 });
+      await untilRoot(page, 'whole', 'yes');
       const allMs = Date.now() - started;
       say(`${how}: first pictures after ${firstMs} ms, pictures of all rows after ${allMs} ms`);
       const frames = {};
@@ -96,6 +96,24 @@ async function measure(path) {
     server.closeAllConnections();
     server.close();
   }
+}
+
+/** Waits until `data-NAME` of the document is `wanted` (a number: or more), without asking in every frame: that is work, too. */
+function untilRoot(page, name, wanted) {
+  return page.evaluate(
+    ([key, value]) =>
+      new Promise((resolve, reject) => {
+        const { documentElement } = document;
+        const look = () => {
+          const has = documentElement.dataset[key];
+          if (typeof value === 'number' ? Number(has) >= value : has === value) resolve();
+        };
+        new MutationObserver(look).observe(documentElement, { attributes: true });
+        setTimeout(() => reject(new Error(`${key} is not ${value} after a minute`)), 60_000);
+        look();
+      }),
+    [name, wanted],
+  );
 }
 
 /** Drags to and fro as a hand would, and counts the frames. */

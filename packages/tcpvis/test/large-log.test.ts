@@ -6,6 +6,7 @@ import { Engine } from '../src/view/engine.ts';
 import { openQflow } from '../src/view/open-qflow.ts';
 import { valueRange } from '../src/view/panel-data.ts';
 import { PRESETS } from '../src/view/panels.ts';
+import { writeLargeLog } from './support/large-log.ts';
 import { modelTrace } from './support/model-trace.ts';
 
 const trace = modelTrace({ segments: 100_000 });
@@ -77,6 +78,44 @@ test('it is known when such a log ends before it was read', async () => {
   const last = Math.max(machine.timeUs[machine.rows - 1]!, segments.timeUs[segments.rows - 1]!);
   expect(engine.complete).toBe(false);
   expect(engine.range[1]).toBeGreaterThan(last * 0.99);
+});
+
+test('a view of all of a log does not ask for the rows of its start a second time while the rest comes', async () => {
+  const pieces: Uint8Array[] = [];
+  writeLargeLog(600_000, (piece) => pieces.push(piece.slice()));
+  const source = fed(new Uint8Array(Buffer.concat(pieces)));
+  let asked = 0;
+  const engine = new Engine(
+    await openQflow({
+      ...source,
+      read: (offset, length) => {
+        asked++;
+        return source.read(offset, length);
+      },
+    }),
+  );
+  const look = (t0: number, t1: number): Promise<unknown> =>
+    engine.panel({ kind: 'sequence', flows: [0], direction: 0 }, { t0, t1, columns: 700 });
+  let looks = 0;
+  await engine.scan(async (done) => {
+    if (looks > 0 || done < 0.2) return;
+    looks++;
+    const [first, last] = engine.range;
+    const before = asked;
+    await look(first, last);
+    expect(asked).toBe(before);
+    // Closer, all that is in view has come: its rows are looked at, as ever.
+    await look(first, first + (last - first) / 1000);
+    expect(asked).toBeGreaterThan(before);
+  });
+  expect(looks).toBe(1);
+});
+
+test('a large log has the rows that are asked for, to 1 %', () => {
+  for (const rows of [100_000, 300_000]) {
+    const written = writeLargeLog(rows, () => {});
+    expect(Math.abs(written - rows)).toBeLessThan(rows / 100);
+  }
 });
 
 test('such a log that is damaged or torn shows what is whole, as one that is read at once', async () => {

@@ -64,6 +64,7 @@ export class StoreBuilder {
   readonly #cache = new TableCache();
   readonly #flows = new Map<number, number>();
   readonly #sources = new Map<number, number>();
+  readonly #comesUntil = (): number | undefined => this.store.growth?.range[1];
 
   constructor(clock: TraceClock) {
     this.store = { flows: [], sources: [], clock, problems: [], scanOrder: [] };
@@ -92,7 +93,7 @@ export class StoreBuilder {
       return;
     }
     this.#sources.set(descriptor.id, sources.length);
-    sources.push({ descriptor, machine: new ChunkList(), strings });
+    sources.push({ descriptor, machine: new ChunkList(this.#comesUntil), strings });
   }
 
   #putFlow(descriptor: FlowDescriptor): void {
@@ -105,10 +106,10 @@ export class StoreBuilder {
     this.#flows.set(descriptor.id, flows.length);
     flows.push({
       descriptor,
-      segments: new ChunkList<SegmentTable>(),
-      sacks: new ChunkList<SackTable>(),
-      windows: new ChunkList<WindowTable>(),
-      events: new ChunkList<EventTable>(),
+      segments: new ChunkList<SegmentTable>(this.#comesUntil),
+      sacks: new ChunkList<SackTable>(this.#comesUntil),
+      windows: new ChunkList<WindowTable>(this.#comesUntil),
+      events: new ChunkList<EventTable>(this.#comesUntil),
     });
   }
 

@@ -45,6 +45,12 @@ export interface Chunk<T> extends ChunkHead<T> {
 export class ChunkList<T extends { readonly rows: number }> {
   readonly chunks: Chunk<T>[] = [];
   rows = 0;
+  readonly #comesUntil: () => number | undefined;
+
+  /** @param comesUntil tells the time until which more is still to come, in microseconds; undefined when all is there. */
+  constructor(comesUntil: () => number | undefined = () => undefined) {
+    this.#comesUntil = comesUntil;
+  }
 
   push(head: ChunkHead<T>): void {
     this.chunks.push({
@@ -103,7 +109,10 @@ export class ChunkList<T extends { readonly rows: number }> {
     return chunk !== undefined && number < chunk.firstNumber + chunk.rows ? low - 1 : -1;
   }
 
-  /** @returns about how many rows lie in a stretch of time, from the heads alone. */
+  /**
+   * @returns about how many rows lie in a stretch of time, from the heads alone. What is still to come counts with what is
+   * there: a view of all of a log must not ask for the rows of its start, because they are few now, while the rest comes.
+   */
   estimateRows(t0: number, t1: number): number {
     let rows = 0;
     const end = this.countStartingUntil(t1);
@@ -112,7 +121,12 @@ export class ChunkList<T extends { readonly rows: number }> {
       const inside = Math.min(lastUs, t1) - Math.max(firstUs, t0);
       rows += lastUs > firstUs ? Math.max(1, (all * inside) / (lastUs - firstUs)) : all;
     }
-    return rows;
+    const [first] = this.chunks;
+    const endUs = Math.min(t1, this.#comesUntil() ?? Number.NEGATIVE_INFINITY);
+    if (first === undefined) return 0;
+    const startUs = Math.max(t0, first.firstUs);
+    const seenUs = this.chunks.at(-1)!.lastUs;
+    return startUs < seenUs && seenUs < endUs ? (rows * (endUs - startUs)) / (seenUs - startUs) : rows;
   }
 }
 

@@ -35,6 +35,8 @@ const SHIFT = 7;
 export interface ModelOptions {
   /** Data segments. */
   readonly segments: number;
+  /** Rows of all tables together, about, where fewer segments make as many: a round is finished. */
+  readonly rows?: number;
   readonly seed?: number;
   readonly rttUs?: number;
   /** Share of segments lost. */
@@ -45,7 +47,15 @@ export interface ModelOptions {
 
 /** Rounds of a window each: what is lost in one is sent again in the next. */
 export function modelTrace(options: ModelOptions): Trace {
-  const { segments, seed = 1, rttUs = 20_000, loss = 0.002, iss = 0x7fff_0000, irs = 1_000_000 } = options;
+  const {
+    segments,
+    rows = Number.POSITIVE_INFINITY,
+    seed = 1,
+    rttUs = 20_000,
+    loss = 0.002,
+    iss = 0x7fff_0000,
+    irs = 1_000_000,
+  } = options;
   let random = seed >>> 0 || 1;
   const chance = (): number => {
     random ^= random << 13;
@@ -123,14 +133,16 @@ export function modelTrace(options: ModelOptions): Trace {
   now += rttUs;
   tx.push(now, order++, irs, seqOf(1), 0, 0xffff, 0, 0, 5, segmentInfo(true, SYN | ACK, 0, false, 0));
   let count = 0;
-  while (count < segments) {
+  const isMore = (): boolean =>
+    count < segments && tx.rows + sacks.rows + windows.rows + events.rows + machine.rows < rows;
+  while (isMore()) {
     const roundStart = now;
     const burst = Math.max(1, Math.floor(cwnd / MSS));
     const lost: number[] = [];
     const srtt = rttUs + Math.floor(burst * 8 + chance() * 800);
     const gap = Math.max(1, Math.min(40, srtt / (burst + 1)));
     const first = nxt;
-    for (let i = 0; i < burst && count < segments; i++, count++) {
+    for (let i = 0; i < burst && isMore(); i++, count++) {
       sent(nxt, 0, 2 + Math.floor(chance() * 6) + (chance() < 0.01 ? 400 : 0));
       if (chance() < loss) lost.push(nxt);
       nxt += MSS;
