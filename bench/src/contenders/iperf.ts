@@ -53,9 +53,8 @@ export interface IperfRun {
 export async function runIperf(seconds: number, args: readonly string[], gcWarmUpMs: number): Promise<IperfRun> {
   const all = ['--json', '-i', `${SPAN_SECONDS}`, '-t', `${seconds}`, ...args];
   const stolen = new StolenTime();
-  const { stdout, cpuSeconds } = await runNodeMeasured(IPERF, TRACE_GC, all);
+  const { stdout, cpuSeconds } = await runNodeMeasured(IPERF, TRACE_GC, all).finally(() => stolen.stop());
   const endMs = Date.now();
-  stolen.stop();
   const { summary: gc, rest } = splitGcTrace(stdout, gcWarmUpMs);
   const { end, qanat } = JSON.parse(rest) as IperfDocument;
   return {

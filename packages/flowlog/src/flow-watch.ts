@@ -56,7 +56,7 @@ import {
 import { limitOf } from './limited-by.ts';
 import { saturate } from './record.ts';
 import { segmentInfo } from './segment-info.ts';
-import { MAX_RUN } from './segment-runs.ts';
+import { MAX_RUN, MAX_STEP_US } from './segment-runs.ts';
 import { synBits } from './syn-bits.ts';
 import { LOOK_DELAYED_ACK, LOOK_KEEP_ALIVE, LOOK_LIFE, LOOK_PACE, lookAt } from './timer-look.ts';
 import { windowInfo } from './window-info.ts';
@@ -84,8 +84,6 @@ const ESTABLISHED = 1;
 const CLOSED = 7;
 /** Of a run, until the clock is asked. */
 const SEGMENTS_PER_STAMP = 16;
-/** Longer steps between segments are no work but a pause. */
-export const MAX_STEP_US = 20;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Not seen yet, or not armed. */
 const NONE = -1;

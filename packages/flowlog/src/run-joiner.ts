@@ -11,8 +11,7 @@ import {
   ENTRY_TS_VAL,
   ENTRY_WINDOW,
 } from './flow-journal.ts';
-import { MAX_STEP_US } from './flow-watch.ts';
-import { MAX_RUN } from './segment-runs.ts';
+import { MAX_RUN, MAX_STEP_US } from './segment-runs.ts';
 import type { SegmentStore } from './segment-store.ts';
 
 const MAX_UINT32 = 0xffff_ffff;

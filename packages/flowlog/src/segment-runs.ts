@@ -7,6 +7,8 @@ import type { Columns, RUN_SCHEMA, SEGMENT_SCHEMA, TableOf } from './tables.ts';
 
 /** Segments of a run at most, so that a file of a few bytes cannot ask for much memory. */
 export const MAX_RUN = 64;
+/** Where a run is recorded: longer steps between segments are no work but a pause. */
+export const MAX_STEP_US = 20;
 
 export type RunTable = TableOf<typeof RUN_SCHEMA>;
 

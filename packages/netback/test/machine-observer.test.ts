@@ -9,7 +9,8 @@ import {
 } from '@qanat/os';
 import { describe, expect, it } from 'vitest';
 import type { Port } from '../src/index.ts';
-import { type Station, TestMachine, type VifOptions } from './machine.ts';
+import type { VifOptions } from './machine.ts';
+import { type Pair, pair } from './pair.ts';
 
 /** What an observer was told, but for sleeps. */
 interface Seen {
@@ -35,27 +36,11 @@ function watch(kernel: Kernel): Seen {
   return seen;
 }
 
-interface Pair {
-  readonly machine: TestMachine;
-  readonly a: Station;
-  readonly b: Station;
-  readonly portA: Port;
-  readonly portB: Port;
-}
-
-/** Two stations that know each other; `options` are of b's vif. */
-async function pair(options: VifOptions = {}): Promise<Pair> {
-  const machine = await TestMachine.create();
-  const a = await machine.station('a');
-  const b = await machine.station('b', options);
-  b.run(() => {
-    b.send(a.mac, 60, 0);
-    b.netif!.flush();
-  });
-  await machine.until(() => a.received === 1);
-  await machine.pass(10);
-  const [portA, portB] = [...machine.netback.vifs].map(({ port }) => port);
-  return { machine, a, b, portA: portA!, portB: portB! };
+/** Two stations that know each other and have nothing under way. */
+async function quietPair(options: VifOptions = {}): Promise<Pair> {
+  const both = await pair(options);
+  await both.machine.pass(10);
+  return both;
 }
 
 async function send({ machine, a, b }: Pair, frames: number): Promise<void> {
@@ -93,7 +78,7 @@ const sum = (list: readonly number[]): number => list.reduce((all, one) => all +
 
 describe('an observer of frontends', () => {
   it('is told of pushes with what is in use, and of the notification', async () => {
-    const all = await pair();
+    const all = await quietPair();
     const sender = watch(all.a.kernel);
     const counted = all.a.netfront.counters!.tx.notifications;
     await send(all, 5);
@@ -107,7 +92,7 @@ describe('an observer of frontends', () => {
   });
 
   it('is told of answers taken off the TX ring, with what is left in use', async () => {
-    const all = await pair();
+    const all = await quietPair();
     const sender = watch(all.a.kernel);
     await flood(all, 300);
     const pushed = of(sender.pushed, WATCHED_TX, FRONTEND);
@@ -120,7 +105,7 @@ describe('an observer of frontends', () => {
   });
 
   it('is told of packets found on the RX ring and of pages posted again', async () => {
-    const all = await pair();
+    const all = await quietPair();
     const receiver = watch(all.b.kernel);
     await send(all, 5);
     expect(all.b.received).toBe(5);
@@ -131,7 +116,7 @@ describe('an observer of frontends', () => {
   });
 
   it('is told of notifications that the backend had not asked for', async () => {
-    const all = await pair();
+    const all = await quietPair();
     const sender = watch(all.a.kernel);
     all.a.run(() => {
       for (let i = 0; i < 3; i++) {
@@ -146,7 +131,7 @@ describe('an observer of frontends', () => {
   });
 
   it('that has ended is told nothing more', async () => {
-    const all = await pair();
+    const all = await quietPair();
     const [sender, receiver, dom0] = [all.a.kernel, all.b.kernel, all.machine.dom0].map(watch);
     for (const kernel of [all.a.kernel, all.b.kernel, all.machine.dom0]) kernel.watched.observer = undefined;
     await flood(all, 300);
@@ -158,7 +143,7 @@ describe('an observer of frontends', () => {
 
 describe('an observer of Dom0', () => {
   it('is told of answers on both rings, with the notifications that go with them', async () => {
-    const all = await pair();
+    const all = await quietPair();
     const dom0 = watch(all.machine.dom0);
     const notifications = (): number =>
       sum([all.portA, all.portB].map((port) => sum(port.queues.map(({ counters }) => counters.notifications))));
@@ -172,7 +157,7 @@ describe('an observer of Dom0', () => {
   });
 
   it('is told of what waits in the bridge and of what a full queue drops', async () => {
-    const all = await pair({ txqueuelen: 10 });
+    const all = await quietPair({ txqueuelen: 10 });
     const dom0 = watch(all.machine.dom0);
     await flood(all, 300);
     const { vif } = all.portB;
@@ -185,7 +170,7 @@ describe('an observer of Dom0', () => {
   });
 
   it('is told of what an impaired link loses', async () => {
-    const all = await pair({ impair: { lossRate: 1 } });
+    const all = await quietPair({ impair: { lossRate: 1 } });
     const dom0 = watch(all.machine.dom0);
     await send(all, 7);
     expect(dom0.dropped).toEqual(Array.from({ length: 7 }, () => [all.portB.vif, LOST_ON_LINK]));

@@ -1,28 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Port } from '../src/index.ts';
-import { type Station, TestMachine, testFrame, type VifOptions } from './machine.ts';
-
-interface Pair {
-  readonly machine: TestMachine;
-  readonly a: Station;
-  readonly b: Station;
-  readonly portA: Port;
-  readonly portB: Port;
-}
-
-/** Two stations that know each other; `options` are of b's vif. */
-async function pair(options: VifOptions = {}, machineOptions: object = {}): Promise<Pair> {
-  const machine = await TestMachine.create(machineOptions);
-  const a = await machine.station('a', options.mtu === undefined ? {} : { mtu: options.mtu });
-  const b = await machine.station('b', options);
-  b.run(() => {
-    b.send(a.mac, 60, 0);
-    b.netif!.flush();
-  });
-  await machine.until(() => a.received === 1);
-  const [portA, portB] = [...machine.netback.vifs].map(({ port }) => port);
-  return { machine, a, b, portA: portA!, portB: portB! };
-}
+import { TestMachine, testFrame } from './machine.ts';
+import { type Pair, pair } from './pair.ts';
 
 /** Dom0 moves `count` frames of `bytes` bytes, while `b` has no turn. */
 function flood({ machine, a, b, portA }: Pair, count: number, bytes = 1514): void {

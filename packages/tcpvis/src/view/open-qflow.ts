@@ -42,17 +42,10 @@ export async function openQflow(source: ByteSource, smallBytes = SMALL_BYTES): P
 }
 
 async function openGrowing(source: ByteSource): Promise<TraceStore> {
+  const tail = await indexTail(source);
   const blocks = new BlockReader(source);
   const read = (offset: number, length: number): Promise<Uint8Array> => blocks.read(offset, length);
-  // The front is on its way while the end is looked at.
   const feed = source.feed === undefined ? undefined : new FeedReader(source.feed(), read);
-  let tail: TraceIndex;
-  try {
-    tail = await indexTail(source);
-  } catch (error) {
-    feed?.stop();
-    throw error;
-  }
   const walk = walkTrace(feed === undefined ? read : (offset, length) => feed.read(offset, length), source.size);
   const first = await walk.next();
   if (first.done === true) {
