@@ -1,12 +1,12 @@
 import { runNode } from './child.ts';
-import { longestGapSeconds, runIperf, TRACE_GC } from './contenders/iperf.ts';
+import { runIperf, TRACE_GC } from './contenders/iperf.ts';
 import { type GcSummary, splitGcTrace } from './gc-trace.ts';
 import type { LoopbackRun } from './loopback.ts';
 import { describeMachine, type MachineDescription } from './machine-description.ts';
 import { alignColumns, longestGap, median, type Summary, summarize } from './statistics.ts';
+import { SPAN_SECONDS } from './steadiness.ts';
 
 const LOOPBACK = new URL('./loopback.js', import.meta.url);
-const SPAN_SECONDS = 0.1;
 /** Start of the process, compilation, slow start. */
 const WARM_UP_MS = 1500;
 
@@ -70,7 +70,7 @@ export async function benchIperf(
 async function runQanat({ seconds, iperfArgs }: IperfBenchOptions): Promise<QanatRun> {
   const run = await runIperf(seconds, iperfArgs, WARM_UP_MS);
   const { bitsPerSecond, gc, retransmits, bridgeDrops } = run;
-  return { bitsPerSecond, longestGapSeconds: longestGapSeconds(run), gc, retransmits, bridgeDrops };
+  return { bitsPerSecond, longestGapSeconds: longestGap(run.spans, SPAN_SECONDS), gc, retransmits, bridgeDrops };
 }
 
 async function runLoopback(seconds: number): Promise<Run> {

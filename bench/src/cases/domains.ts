@@ -186,8 +186,9 @@ const stability: BenchCase = {
     { key: 'scavenges', title: 'scavenges', ...PLAIN },
     { key: 'retransmits', title: 'retransmits', ...PLAIN },
   ],
-  contenders: [iperf(SOFTWARE, 'off'), iperf(OFFLOAD, 'on')],
-  ratios: [],
+  // The kernel beside it says how calm the machine was.
+  contenders: [iperf(OFFLOAD, 'on'), vethBulk(VETH, 'on'), iperf(SOFTWARE, 'off')],
+  ratios: [['bitsPerSecond', OFFLOAD, VETH]],
   goals: [SOFTWARE, OFFLOAD].flatMap((of) => [
     { metric: 'longestGapMs', of, atMost: 0 },
     { metric: 'calmVariationPercent', of, atMost: 10 },

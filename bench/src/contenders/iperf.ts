@@ -3,14 +3,11 @@ import { fileURLToPath } from 'node:url';
 import type { Contender, Figures } from '../case.ts';
 import { runNodeMeasured } from '../child.ts';
 import { type GcSummary, splitGcTrace } from '../gc-trace.ts';
-import { longestGap, type Progress, rateAfter, variation } from '../statistics.ts';
+import { type Progress, rateAfter } from '../statistics.ts';
+import { type SampledRun, SPAN_SECONDS, steadiness } from '../steadiness.ts';
 import { StolenTime } from '../stolen-time.ts';
 
 const IPERF = new URL('../../../examples/iperf/dist/main.js', import.meta.url);
-/** The receiver's samples. */
-const SPAN_SECONDS = 0.1;
-/** A second is calm when the machine's host takes less of it, and of the moments beside it, than this. */
-const CALM_STOLEN_SHARE = 0.01;
 /** `--trace-gc` for all threads. As an option of the command line it would be handed to workers, which refuse it. */
 export const TRACE_GC = [
   '--import',
@@ -30,9 +27,8 @@ interface IperfDocument {
   };
 }
 
-export interface IperfRun {
-  /** Spans of 100 ms as the server saw them: what it received, and sent. */
-  readonly spans: readonly Progress[];
+/** Its spans are as the server saw them: what it received, and sent. */
+export interface IperfRun extends SampledRun {
   /** The whole run, slow start and compilation included. */
   readonly bitsPerSecond: number;
   readonly retransmits: number;
@@ -40,9 +36,6 @@ export interface IperfRun {
   readonly gc: GcSummary;
   /** User and system time of all threads, from the start of the process. */
   readonly cpuSeconds: number;
-  readonly stolen: StolenTime;
-  /** When the process had ended: the last span ended a moment before. */
-  readonly endMs: number;
 }
 
 /**
@@ -67,11 +60,6 @@ export async function runIperf(seconds: number, args: readonly string[], gcWarmU
     stolen,
     endMs,
   };
-}
-
-/** Longest time without progress, in seconds; what is sampled is looked at every 100 ms. */
-export function longestGapSeconds({ spans }: IperfRun): number {
-  return longestGap(spans, SPAN_SECONDS);
 }
 
 /** @returns what to say where this iperf lacks an option. */
@@ -103,47 +91,14 @@ export function iperf(name: string, offloads: IperfOffloads, args: readonly stri
 /** @param warmUpSeconds at the start of the run, left out of rates. */
 export function iperfFigures(run: IperfRun, warmUpSeconds: number): Figures {
   const bytes = run.spans.reduce((sum, span) => sum + span.bytes, 0);
-  const seconds = wholeSeconds(run.spans, warmUpSeconds);
-  const startMs = run.endMs - 1000 * run.spans.reduce((sum, span) => sum + span.seconds, 0);
-  const stolen = ({ from, to }: WholeSecond): number =>
-    run.stolen.share(startMs + (from - SPAN_SECONDS * 2) * 1000, startMs + (to + SPAN_SECONDS * 2) * 1000);
-  const calm = seconds.filter((second) => stolen(second) < CALM_STOLEN_SHARE);
   return {
     bitsPerSecond: rateAfter(run.spans, warmUpSeconds) * 8,
     // Compilation included: the whole process over the whole run.
     cpuNsPerByte: (run.cpuSeconds * 1e9) / bytes,
-    longestGapMs: longestGapSeconds(run) * 1000,
-    variationPercent: variation(seconds.map(({ rate }) => rate)) * 100,
-    calmVariationPercent: variation(calm.map(({ rate }) => rate)) * 100,
-    calmPercent: (calm.length / seconds.length) * 100,
-    stolenPercent: run.stolen.share(startMs + warmUpSeconds * 1000, run.endMs) * 100,
+    ...steadiness(run, warmUpSeconds),
     retransmits: run.retransmits,
     bridgeDrops: run.bridgeDrops,
     scavenges: run.gc.others.scavenges,
     heapGrowthMb: run.gc.others.heapGrowthMb,
   };
-}
-
-interface WholeSecond {
-  /** Seconds from the start of the run. */
-  readonly from: number;
-  readonly to: number;
-  /** Bytes per second. */
-  readonly rate: number;
-}
-
-/** The whole seconds after the warm-up. */
-function wholeSeconds(spans: readonly Progress[], warmUpSeconds: number): WholeSecond[] {
-  const whole: WholeSecond[] = [];
-  let [age, seconds, bytes] = [0, 0, 0];
-  for (const span of spans) {
-    age += span.seconds;
-    if (age - span.seconds < warmUpSeconds) continue;
-    seconds += span.seconds;
-    bytes += span.bytes;
-    if (seconds < 1 - SPAN_SECONDS / 2) continue;
-    whole.push({ from: age - seconds, to: age, rate: bytes / seconds });
-    [seconds, bytes] = [0, 0];
-  }
-  return whole;
 }

@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url';
 import type { Contender, Figures } from '../case.ts';
 import { runProgram } from '../child.ts';
 import { onCleanup } from '../cleanup.ts';
+import type { Progress } from '../statistics.ts';
+import { SPAN_SECONDS, steadiness } from '../steadiness.ts';
+import { StolenTime } from '../stolen-time.ts';
 
 const PING_PONG = fileURLToPath(new URL('../../build/tcp-ping-pong', import.meta.url));
 const PREFIX = 'qanat-bench-';
@@ -31,13 +34,16 @@ export function vethBulk(name: string, offloads: Offloads, args: readonly string
         // Its end is awaited below; until then a failure must not count as unhandled.
         serving.catch(() => {});
         await listening(server);
-        const times = ['-t', `${whole}`, '-O', `${OMIT_SECONDS}`];
+        const times = ['-t', `${whole}`, '-O', `${OMIT_SECONDS}`, '-i', `${SPAN_SECONDS}`];
+        const stolen = new StolenTime();
         const { stdout } = await runProgram('ip', [
           ...[...inside(client), 'iperf3', '-c', SERVER_IP, '-p', `${PORT}`, '-J'],
           ...[...times, ...args],
-        ]);
+        ]).finally(() => stolen.stop());
+        const endMs = Date.now();
         await serving;
-        return figuresOf(JSON.parse(stdout) as Iperf3Document);
+        const document = JSON.parse(stdout) as Iperf3Document;
+        return { ...figuresOf(document), ...steadiness({ spans: spansOf(document), stolen, endMs }, OMIT_SECONDS) };
       }),
   };
 }
@@ -61,6 +67,8 @@ export function vethPingPong(name: string, [clientCpu, serverCpu]: readonly [num
 
 /** The part of iperf3's document that is read here. */
 interface Iperf3Document {
+  /** As the client sees them. */
+  readonly intervals: readonly { readonly sum: { readonly seconds: number; readonly bytes: number } }[];
   readonly end: {
     readonly sum_sent: { readonly retransmits?: number };
     readonly sum_received: Iperf3Sum;
@@ -73,8 +81,13 @@ interface Iperf3Sum {
   readonly bits_per_second: number;
 }
 
+/** What was sent in each interval, in that which is left out of the rates too. */
+function spansOf({ intervals }: Iperf3Document): Progress[] {
+  return intervals.map(({ sum: { seconds, bytes } }) => ({ seconds, bytes }));
+}
+
 /** @returns the figures of a document of iperf3. */
-export function figuresOf({ end }: Iperf3Document): Figures {
+export function figuresOf({ end }: Pick<Iperf3Document, 'end'>): Figures {
   const bitsPerSecond = end.sum_received.bits_per_second + (end.sum_received_bidir_reverse?.bits_per_second ?? 0);
   const { host_total, remote_total } = end.cpu_utilization_percent;
   return {
