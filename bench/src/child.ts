@@ -37,12 +37,6 @@ export async function runNode(script: URL, nodeOptions: readonly string[], args:
   return (await runProgram(process.execPath, [...nodeOptions, fileURLToPath(script), ...args])).stdout;
 }
 
-/** The same with all threads kept to one CPU. @throws Error when it fails. */
-export async function runNodeOnOneCpu(script: URL, cpu: number, args: readonly string[]): Promise<string> {
-  const command = ['--cpu-list', `${cpu}`, process.execPath, fileURLToPath(script), ...args];
-  return (await runProgram('taskset', command)).stdout;
-}
-
 /** Has the main thread write the CPU time of the whole process to file descriptor 3 when it ends. */
 const REPORT_CPU = `data:text/javascript,${encodeURIComponent(
   [

@@ -1,6 +1,6 @@
 /**
- * One run between two domains, each a thread: `node main.js ping-pong|connections SECONDS WARM_UP_SECONDS` prints its
- * figures as JSON.
+ * One run between two domains, each a thread: `node main.js ping-pong|connections SECONDS WARM_UP_SECONDS [CPUS]` prints its
+ * figures as JSON. The CPUs, as in `0,0,1`, are those of the host that Dom0, the server and the client are kept to.
  */
 import { createMachine, type DomainHandle } from 'qanat';
 import type { Figures } from '../case.ts';
@@ -12,9 +12,10 @@ const [mode, seconds, warmUpSeconds] = [process.argv[2] as Mode, Number(process.
 if (!((mode === 'ping-pong' || mode === 'connections') && seconds > 0 && warmUpSeconds >= 0)) {
   throw new Error('usage: main.js ping-pong|connections SECONDS WARM_UP_SECONDS');
 }
+const [dom0Affinity, ...affinity] = process.argv[5] === undefined ? [] : process.argv[5].split(',').map(Number);
 const args: DomainArgs = { mode, seconds, warmUpSeconds, ports: mode === 'ping-pong' ? 1 : PORTS };
 
-const machine = await createMachine({ memoryMiB: 768 });
+const machine = await createMachine({ memoryMiB: 768, dom0Affinity });
 machine.onError = (message) => {
   throw new Error(`Dom0: ${message}`);
 };
@@ -27,13 +28,13 @@ const receive = (message: DomainPost): void => {
     for (const domain of domains) domain.post('exit');
   }
 };
-for (const [name, ip] of [
-  ['server', SERVER_IP],
-  ['client', CLIENT_IP],
+for (const [name, ip, cpu] of [
+  ['server', SERVER_IP, affinity[0]],
+  ['client', CLIENT_IP, affinity[1]],
 ] as const) {
   const image = new URL(`./${name}.js`, import.meta.url);
   const vifs = [{ bridge: 'xenbr0', ip: `${ip}/24` }];
-  domains.push(await machine.create({ name, image, memoryMiB: 256, vifs, args }));
+  domains.push(await machine.create({ name, image, memoryMiB: 256, affinity: cpu, vifs, args }));
 }
 for (const domain of domains) domain.onMessage = (message) => receive(message as DomainPost);
 const exits = await machine.run();

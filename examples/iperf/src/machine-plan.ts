@@ -1,6 +1,7 @@
 /** What the machine of a test looks like: memory, domains, link. */
 import type { DomainConfig, MachineOptions, VifConfig } from 'qanat';
 import { PREFIX_BITS } from './addresses.ts';
+import { placeDomains } from './affinity.ts';
 import type { IperfOptions } from './options.ts';
 import { PATTERN_PERIOD } from './pattern.ts';
 import type { DomainRole, StreamPlan, TrafficArgs } from './protocol.ts';
@@ -43,9 +44,16 @@ export interface MachinePlan {
 
 /**
  * @param live whether the client shall report for a live line.
- * @throws UsageError when the test needs more memory than a machine can have.
+ * @param hostCpus those that a thread can be kept to.
+ * @throws UsageError when the test needs more memory than a machine can have, or a CPU that is not there.
  */
-export function planMachine(options: IperfOptions, streams: readonly StreamPlan[], live: boolean): MachinePlan {
+export function planMachine(
+  options: IperfOptions,
+  streams: readonly StreamPlan[],
+  live: boolean,
+  hostCpus: readonly number[],
+): MachinePlan {
+  const affinity = placeDomains(options, hostCpus);
   const window = options.window || defaultWindow(options, streams.length);
   // Both buffers of each flow, and half as much again for what comes in pages and powers of two.
   const buffers = streams.length * 2 * window * 1.5;
@@ -64,11 +72,12 @@ export function planMachine(options: IperfOptions, streams: readonly StreamPlan[
       cpus: options.machine,
       memoryMiB,
       dom0MemoryMiB: dom0MiB,
+      dom0Affinity: affinity?.dom0,
       seed: options.seed,
       audit: options.audit,
     },
-    server: domain('server', options, streams, window, domainMiB, false),
-    client: domain('client', options, streams, window, domainMiB, live),
+    server: { ...domain('server', options, streams, window, domainMiB, false), affinity: affinity?.server },
+    client: { ...domain('client', options, streams, window, domainMiB, live), affinity: affinity?.client },
   };
 }
 

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { checkAddresses } from './addresses.ts';
+import type { Affinity } from './affinity.ts';
 import { isTrace } from './trace-option.ts';
 import { parseBytes, parseDelayUs, parsePercent, parseRate } from './units.ts';
 import { UsageError } from './usage-error.ts';
@@ -41,6 +42,8 @@ export interface IperfOptions {
   readonly rate: number;
   readonly seed: number;
   readonly machine: MachineKind;
+  /** CPUs of the host for the domains' threads. */
+  readonly affinity: Affinity | 'auto' | 'none';
   /** Transport checksums are left to whom it concerns: frames between domains go without. */
   readonly checksumOffload: boolean;
   /** TCP sends up to 64 KB as one packet. */
@@ -132,6 +135,11 @@ function createCommand(): Command {
     .option('--rate <n[KMG]>', 'bits per second that the link carries, each way (virtual: 1G if not given)')
     .option('--seed <n>', 'seed of all chance: the same seed on virtual time gives the same trace', '1')
     .option('--machine <kind>', 'virtual CPUs: threads, cooperative or virtual (time)', 'threads')
+    .option(
+      '-A, --affinity <cpus>',
+      'CPUs of the host for Dom0, server and client, as in 0,0,1 (or 0 for all); auto: if there are two, Dom0 beside the receiver; none',
+      'auto',
+    )
     .option('--no-gso', 'no segmentation offload: every packet fits the MTU')
     .option('--no-csum-offload', 'checksums are computed and verified (no segmentation offload either)')
     .option('--no-offload', 'both')
@@ -181,6 +189,7 @@ interface RawOptions {
   readonly rate?: string;
   readonly seed: string;
   readonly machine: string;
+  readonly affinity: string;
   readonly gso: boolean;
   readonly gro: boolean;
   readonly queues: string;
@@ -232,6 +241,7 @@ function check(raw: RawOptions, given: (name: string) => boolean): IperfOptions 
     rate: raw.rate === undefined ? 0 : rate('--rate', raw.rate),
     seed: integer('--seed', raw.seed, 0, MAX_UINT32),
     machine,
+    affinity: affinity(raw.affinity, machine),
     checksumOffload: raw.offload && raw.csumOffload,
     gso: raw.offload && raw.csumOffload && raw.gso,
     gro: raw.gro,
@@ -288,6 +298,19 @@ function oneOf<T extends string>(name: string, text: string, words: readonly T[]
 function congestion(text: string): IperfOptions['congestion'] {
   const name = oneOf('-C/--congestion', text, ['cubic', 'newreno', 'reno', 'bbr'] as const);
   return name === 'reno' ? 'newreno' : name;
+}
+
+function affinity(text: string, machine: MachineKind): IperfOptions['affinity'] {
+  if (text === 'auto' || text === 'none') return machine === 'threads' ? text : 'none';
+  const cpus = text.split(',').map((cpu) => (/^\d{1,4}$/.test(cpu) ? Number(cpu) : -1));
+  const [dom0 = -1, server = dom0, client = dom0] = cpus;
+  if (cpus.includes(-1) || (cpus.length !== 1 && cpus.length !== 3)) {
+    throw new UsageError(
+      `-A/--affinity '${text}' is not understood: give CPUs for Dom0, server and client, as in 0,0,1, or auto, or none`,
+    );
+  }
+  if (machine !== 'threads') throw new UsageError(`-A/--affinity is for threads: --machine ${machine} has only one`);
+  return { dom0, server, client };
 }
 
 function livePort({ live, flowLog, json }: RawOptions): number {

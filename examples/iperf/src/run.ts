@@ -1,5 +1,13 @@
 import { FlowLog, text2013Chunks } from '@qanat/flowlog';
-import { createMachine, type DomainExit, type DomainHandle, type Image, type Machine, MachineError } from 'qanat';
+import {
+  createMachine,
+  type DomainExit,
+  type DomainHandle,
+  hostCpus,
+  type Image,
+  type Machine,
+  MachineError,
+} from 'qanat';
 import * as clientImage from './images/client.ts';
 import * as serverImage from './images/server.ts';
 import type { LivePage } from './live.ts';
@@ -114,7 +122,8 @@ export class IperfRun {
   }
 
   async #measure(): Promise<void> {
-    const plan = planMachine(this.#options, this.#plans, this.#wantsLive);
+    const cpus = this.#options.affinity === 'none' ? [] : hostCpus();
+    const plan = planMachine(this.#options, this.#plans, this.#wantsLive, cpus);
     const machine = await build(plan.machine);
     this.#machine = machine;
     machine.onError = (message) => this.#fail(`Dom0: ${message}`);

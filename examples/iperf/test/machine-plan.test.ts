@@ -4,9 +4,9 @@ import { type IperfOptions, parseOptions } from '../src/options.ts';
 import { planStreams, type TrafficArgs } from '../src/protocol.ts';
 import { UsageError } from '../src/usage-error.ts';
 
-function plan(line: string, live = false) {
+function plan(line: string, live = false, cpus: readonly number[] = []) {
   const options = parseOptions(line.split(' ').filter(Boolean)) as IperfOptions;
-  const planned = planMachine(options, planStreams(options.direction, options.parallel, options.bytes), live);
+  const planned = planMachine(options, planStreams(options.direction, options.parallel, options.bytes), live, cpus);
   const vif = (role: 'client' | 'server') => planned[role].vifs![0]!;
   const args = (role: 'client' | 'server') => planned[role].args as TrafficArgs;
   return { ...planned, vif, args };
@@ -19,6 +19,24 @@ describe('planMachine', () => {
     expect(vif('client').ip).toBe('192.168.8.102/24');
     expect(machine).toMatchObject({ cpus: 'threads', seed: 1, audit: false });
     expect(machine.memoryMiB).toBeLessThan(256);
+  });
+
+  it('keeps the threads to CPUs: of two, Dom0 shares one with whoever receives', () => {
+    const places = (line: string, ...cpus: number[]) => {
+      const { machine, server, client } = plan(line, false, cpus);
+      return [machine.dom0Affinity, server.affinity, client.affinity];
+    };
+    const none = [undefined, undefined, undefined];
+    expect(places('', 2, 5)).toEqual([2, 2, 5]);
+    expect(places('--bidir', 2, 5)).toEqual([2, 2, 5]);
+    expect(places('-R', 2, 5)).toEqual([2, 5, 2]);
+    for (const cpus of [[], [3], [0, 1, 2]]) expect(places('', ...cpus)).toEqual(none);
+    expect(places('-A none', 0, 1)).toEqual(none);
+    expect(places('--machine virtual', 0, 1)).toEqual(none);
+    expect(places('-A 3,1,0', 0, 1, 2, 3)).toEqual([3, 1, 0]);
+    expect(places('--affinity 1', 0, 1)).toEqual([1, 1, 1]);
+    expect(() => places('-A 0,0,2', 0, 1)).toThrow('-A/--affinity: there is no CPU 2 to run on, give one of 0, 1');
+    expect(() => places('-A 0,0,1')).toThrow(UsageError);
   });
 
   it('impairs both directions, each with chance of its own from the seed', () => {

@@ -1,6 +1,7 @@
 export { Activations } from './activations.ts';
 export { CooperativeScheduler } from './cooperative-scheduler.ts';
 export { GrantTable } from './grant-table.ts';
+export { hostCpus } from './host-cpus.ts';
 export { type Image, isImage } from './image.ts';
 export { Kernel, type KernelOptions } from './kernel.ts';
 export type { KernelLoop, LoopFactory, LoopParts } from './kernel-loop.ts';

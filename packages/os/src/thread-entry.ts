@@ -2,6 +2,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Memory } from '@qanat/bytes';
 import { Hypervisor } from '@qanat/xen';
+import { keepThreadTo } from './host-cpus.ts';
 import { isImage } from './image.ts';
 import { Kernel } from './kernel.ts';
 import { LOOP_STOPPED } from './main-loop.ts';
@@ -34,6 +35,8 @@ process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);
 
 try {
+  const { affinity } = start.config;
+  if (affinity !== undefined) keepThreadTo(affinity);
   const module: unknown = await import(start.image);
   if (!isImage(module)) throw new TypeError(`the image ${start.image} does not export a function main(kernel)`);
   const running = kernel.start(module);

@@ -7,6 +7,7 @@ import {
   VIRQ_ARCH_0,
 } from '@qanat/xen';
 import { type Image, imageHref } from './image.ts';
+import { node } from './node-host.ts';
 import { builtUrl, describeError, type ThreadMessage, type ThreadStart } from './thread-protocol.ts';
 
 export interface ThreadLauncherOptions {
@@ -15,19 +16,12 @@ export interface ThreadLauncherOptions {
   readonly seed?: number | undefined;
   /** Audits every sleep; a domain that sleeps with work left throws. Default false. */
   readonly audit?: boolean | undefined;
-  /** Longest spin before a sleep, in microseconds; it adapts, and is off while it does not pay. Default 50. */
+  /**
+   * Longest spin before a sleep, in microseconds; it adapts, and is off while it does not pay. Default 50, but for guests that
+   * are kept to a CPU as Dom0 is: 0 on the same, as Dom0 cannot do there what they wait for, and 200 on another.
+   */
   readonly spinUs?: number | undefined;
 }
-
-/** What Node has for this. A browser loads this package, too, for its other virtual CPUs. */
-const node =
-  typeof process === 'undefined' || process.versions?.node === undefined
-    ? undefined
-    : {
-        Worker: (await import('node:worker_threads')).Worker,
-        existsSync: (await import('node:fs')).existsSync,
-        fileURLToPath: (await import('node:url')).fileURLToPath,
-      };
 
 const ENTRY = 'thread-entry.js';
 const ENTRY_SOURCE = 'thread-entry.ts';
@@ -36,6 +30,9 @@ const ENTRY_SOURCE = 'thread-entry.ts';
  * just before the answer to what was sent, and then both ends pay a wake-up at each hop.
  */
 const DEFAULT_SPIN_US = 50;
+/** On a CPU that has nothing else to do. */
+const OWN_CPU_SPIN_US = 200;
+const DOM0 = 0;
 /** How long `runUntil` waits for its word before it looks by itself. */
 const LOOK_AGAIN_MS = 50;
 
@@ -44,7 +41,8 @@ export class ThreadLauncher implements Launcher<Image> {
   readonly #hypervisor: Hypervisor;
   readonly #seed: number | undefined;
   readonly #audit: boolean;
-  readonly #spinUs: number;
+  readonly #spinUs: number | undefined;
+  #dom0Affinity: number | undefined;
   #running = 0;
   #changed: () => void = () => {};
 
@@ -53,7 +51,7 @@ export class ThreadLauncher implements Launcher<Image> {
     this.#hypervisor = options.hypervisor;
     this.#seed = options.seed;
     this.#audit = options.audit ?? false;
-    this.#spinUs = options.spinUs ?? DEFAULT_SPIN_US;
+    this.#spinUs = options.spinUs;
     if (node === undefined) throw new Error('domains in threads need Node: use a CooperativeScheduler here');
     if (!options.hypervisor.memory.shared) throw new Error('domains in threads need a shared machine memory');
   }
@@ -63,6 +61,7 @@ export class ThreadLauncher implements Launcher<Image> {
     const { domid, config } = start;
     const image = imageUrl(start.image);
     const entry = entryUrl();
+    if (domid === DOM0) this.#dom0Affinity = config.affinity;
     const data: ThreadStart = {
       memory: this.#hypervisor.memory.handle,
       domid,
@@ -71,7 +70,7 @@ export class ThreadLauncher implements Launcher<Image> {
       args: start.args,
       seed: this.#seed === undefined ? undefined : this.#seed + domid,
       audit: this.#audit,
-      spinUs: this.#spinUs,
+      spinUs: this.#spinUs ?? this.#spinUsFor(domid, config.affinity),
     };
     // From the sources this process may run with loaders and conditions that the built files must not see.
     // Else they are inherited by saying nothing: named, a flag of V8 would be refused.
@@ -104,6 +103,12 @@ export class ThreadLauncher implements Launcher<Image> {
         if (!stopped) void worker.terminate();
       },
     };
+  }
+
+  /** A guest waits for what comes through Dom0. */
+  #spinUsFor(domid: number, affinity: number | undefined): number {
+    if (domid === DOM0 || affinity === undefined || this.#dom0Affinity === undefined) return DEFAULT_SPIN_US;
+    return affinity === this.#dom0Affinity ? 0 : OWN_CPU_SPIN_US;
   }
 
   /** Waits on the host's event loop until `done()`. @throws Error when all domains have ended and it is not. */

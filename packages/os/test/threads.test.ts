@@ -2,7 +2,14 @@ import { Memory } from '@qanat/bytes';
 import { RealClock } from '@qanat/clock';
 import { type DomainExit, Hypervisor, type LaunchedDomain } from '@qanat/xen';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type KernelStats, readKernelStats, ThreadLauncher, type ThreadLauncherOptions } from '../src/index.ts';
+import { parseCpuList } from '../src/host-cpus.ts';
+import {
+  hostCpus,
+  type KernelStats,
+  readKernelStats,
+  ThreadLauncher,
+  type ThreadLauncherOptions,
+} from '../src/index.ts';
 import { builtUrl } from '../src/thread-protocol.ts';
 
 /** Runs the built files: `tsc -b` comes first. */
@@ -29,11 +36,12 @@ class Threads {
     file: string,
     args: unknown,
     onMessage: (message: unknown) => void = (message) => this.messages.push(message),
+    affinity?: number,
   ): LaunchedDomain {
     const name = file.replace('.mjs', '');
     const domain = this.launcher.launch({
       domid: this.hypervisor.createDomain({ name, bytes: 1 << 20 }),
-      config: { name, memoryMiB: 1, vifs: [] },
+      config: { name, memoryMiB: 1, vifs: [], affinity },
       image: new URL(`./images/${file}`, import.meta.url),
       args,
       onMessage,
@@ -195,6 +203,41 @@ describe('domains in threads', () => {
       ...threads.hypervisor.memory.u8.slice(consoleAddr + 1024, consoleAddr + 1024 + 14),
     );
     expect(text).toBe('line 0\nline 1\n');
+  });
+});
+
+describe('affinity', () => {
+  const cpus = hostCpus();
+
+  it.skipIf(cpus.length === 0)(
+    'keeps the thread to its CPU, and no other thread (skipped: needs Linux and taskset)',
+    async () => {
+      const last = cpus.at(-1)!;
+      for (const affinity of [last, undefined]) threads.start('moods.mjs', { mood: 'cpus' }, undefined, affinity);
+      await threads.exited(2);
+      expect(threads.messages.map((text) => parseCpuList(`${text}`))).toEqual(expect.arrayContaining([[last], cpus]));
+      expect(hostCpus()).toEqual(cpus);
+    },
+  );
+
+  it('ends a domain whose CPU is not there', async () => {
+    threads.start('moods.mjs', { mood: 'sleep' }, undefined, 8191);
+    await threads.exited();
+    expect(threads.exits[0]).toMatchObject({
+      code: 1,
+      error: { message: expect.stringContaining('kept to CPU 8191') },
+    });
+    expect(threads.messages).toEqual([]);
+  });
+
+  it.each([
+    ['0', [0]],
+    [' 0-2,5\n', [0, 1, 2, 5]],
+    ['', []],
+    ['0,x', []],
+    ['-3', []],
+  ])('reads the list %j', (text, list) => {
+    expect(parseCpuList(text)).toEqual(list);
   });
 });
 

@@ -18,7 +18,7 @@ export type { BridgeStats, PortStats } from '@qanat/netback';
 export { createNetfront, type Netfront, type NetfrontOptions } from '@qanat/netfront';
 /** All of the machine: hypercalls, rings, xenstore, toolstack, and the kernel in a domain. */
 export * as os from '@qanat/os';
-export { DeadlockError, type Image, type Kernel, type KernelStats, SleepAuditError } from '@qanat/os';
+export { DeadlockError, hostCpus, type Image, type Kernel, type KernelStats, SleepAuditError } from '@qanat/os';
 export * from '@qanat/stack';
 export type { TcpConfig, TcpInfo, TcpState } from '@qanat/tcp';
 export * as xen from '@qanat/xen';

@@ -21,13 +21,15 @@ export interface MachineOptions {
   readonly memoryMiB?: number;
   /** Memory of Dom0 in MiB. Default 64. */
   readonly dom0MemoryMiB?: number;
+  /** With threads: the CPU of the host that Dom0 is kept to (`hostCpus()` has those there are). Default: the host's choice, ever anew. */
+  readonly dom0Affinity?: number | undefined;
   /** Most queues that Dom0 offers a network frontend, which asks for some by `netfront: { queues }`; 1..64. Default 8. */
   readonly maxQueues?: number;
   /** Repeats all chance: MACs, initial sequence numbers, ... Default on virtual time: 1; else unpredictable. */
   readonly seed?: number;
   /** Checks at every sleep of a domain that nothing was forgotten; a domain that sleeps with work left throws. */
   readonly audit?: boolean;
-  /** With threads: how long a domain spins for an event before it sleeps, in microseconds. Default 20. */
+  /** With threads: how long a domain spins for an event before it sleeps, in microseconds. Default 50, by `affinity` 0 or 200. */
   readonly spinUs?: number;
   /** On virtual time: what a pass of a domain's loop costs, in nanoseconds. Default 0: the clock stands while anybody runs. */
   readonly passNs?: number;
@@ -42,6 +44,7 @@ const OPTIONS = [
   'cpus',
   'memoryMiB',
   'dom0MemoryMiB',
+  'dom0Affinity',
   'maxQueues',
   'seed',
   'audit',
@@ -60,6 +63,7 @@ export interface ResolvedMachineOptions {
   readonly cpus: Cpus;
   readonly memoryMiB: number;
   readonly dom0MemoryMiB: number;
+  readonly dom0Affinity: number | undefined;
   readonly maxQueues: number;
   readonly seed: number | undefined;
   readonly audit: boolean;
@@ -79,6 +83,7 @@ export function resolveMachineOptions(options: MachineOptions): ResolvedMachineO
     memoryMiB = DEFAULT_MEMORY_MIB,
     audit = false,
     spinUs,
+    dom0Affinity,
     passNs = 0,
     hypercallNs = 0,
   } = options;
@@ -94,7 +99,7 @@ export function resolveMachineOptions(options: MachineOptions): ResolvedMachineO
     if (!(value >= 0 && value <= 1e9)) invalid(`${name} ${value}: use 0 to 1000000000`);
   }
   if (turns !== 'domid' && turns !== 'random') invalid(`turns "${turns}": use domid or random`);
-  return { cpus, memoryMiB, dom0MemoryMiB, maxQueues, seed, audit, spinUs, passNs, hypercallNs, turns };
+  return { cpus, memoryMiB, dom0MemoryMiB, dom0Affinity, maxQueues, seed, audit, spinUs, passNs, hypercallNs, turns };
 }
 
 /**

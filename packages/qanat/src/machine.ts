@@ -74,6 +74,7 @@ export class Machine {
         dom0: {
           image: cpus === 'threads' ? new URL(import.meta.resolve('@qanat/netback/dom0')) : dom0,
           memoryMiB: options.dom0MemoryMiB,
+          affinity: options.dom0Affinity,
           args: { maxQueues: options.maxQueues },
         },
         dom0Hooks: { onMessage: (message) => early.onMessage(message), onConsole: (text) => early.onConsole(text) },

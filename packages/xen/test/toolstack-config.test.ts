@@ -38,6 +38,8 @@ describe('a domain configuration', () => {
     [{ name: 7 }, 'name', /7 is not/],
     [{ name: 'x'.repeat(65) }, 'name', /\.\.\." is not/],
     [{ memoryMiB: 0 }, 'memoryMiB', /whole number of 1 to 2047 MiB/],
+    [{ affinity: -1 }, 'affinity', /whole number of 0 to 8191/],
+    [{ affinity: '0' }, 'affinity', /"0" is out of range/],
     [{ memoryMiB: 1.5 }, 'memoryMiB', /1.5 is out of range/],
     [{ memoryMiB: Number.NaN }, 'memoryMiB', /NaN is out of range/],
     [{ memoryMiB: '64' }, 'memoryMiB', /"64" is out of range/],

@@ -10,6 +10,8 @@ export interface DomainConfig<Image = unknown> {
   /** The module that runs in the domain: an URL or absolute path, or the image itself where domains share a thread. */
   readonly image: URL | string | Image;
   readonly vifs?: readonly VifConfig[];
+  /** The CPU of the host that its vcpu is kept to, where it is a thread (xl.cfg: `cpus`). Default: the host's choice, ever anew. */
+  readonly affinity?: number | undefined;
   /** Given to the image as `kernel.args`; structured-cloneable. */
   readonly args?: unknown;
 }
@@ -50,6 +52,7 @@ export interface ResolvedDomainConfig {
   readonly name: string;
   readonly memoryMiB: number;
   readonly vifs: readonly ResolvedVif[];
+  readonly affinity?: number | undefined;
 }
 
 /** A configuration that cannot be: says which value, what is wrong with it, and what would do. */
@@ -76,6 +79,8 @@ const MIN_MTU = 68;
 const MAX_MTU = 65535 - 14;
 const MAX_TXQUEUELEN = 1_000_000;
 const MAX_VIFS = 64;
+/** As many as Linux can have [CONFIG_NR_CPUS]. */
+const MAX_CPU = 8191;
 /** The options go through one xenstore node. */
 const MAX_IMPAIR_BYTES = 1024;
 
@@ -88,17 +93,18 @@ export function resolveDomainConfig(config: DomainConfig, random: RandomSource):
   if (typeof config !== 'object' || config === null) {
     throw new ConfigError('config', `expected an object with a name and an image, got ${show(config)}`);
   }
-  const { name, memoryMiB = DEFAULT_MEMORY_MIB, vifs = [], image } = config;
+  const { name, memoryMiB = DEFAULT_MEMORY_MIB, vifs = [], affinity, image } = config;
   if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,64}$/.test(name)) {
     throw new ConfigError('name', `${show(name)} is not a domain name: use 1 to 64 letters, digits, "-", "_" or "."`);
   }
   checkInteger('memoryMiB', memoryMiB, MIN_MEMORY_MIB, MAX_MEMORY_MIB, 'MiB');
+  if (affinity !== undefined) checkInteger('affinity', affinity, 0, MAX_CPU, 'as the host numbers its CPUs');
   checkImage(image);
   if (!Array.isArray(vifs)) throw new ConfigError('vifs', `expected a list of interfaces, got ${show(vifs)}`);
   if (vifs.length > MAX_VIFS) throw new ConfigError('vifs', `${vifs.length} interfaces: at most ${MAX_VIFS} fit`);
   const resolved = vifs.map((vif: VifConfig, index) => resolveVif(vif, index, random));
   checkUnique(resolved);
-  return { name, memoryMiB, vifs: resolved };
+  return { name, memoryMiB, vifs: resolved, affinity };
 }
 
 function resolveVif(vif: VifConfig, index: number, random: RandomSource): ResolvedVif {

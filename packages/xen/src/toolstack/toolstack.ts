@@ -19,7 +19,12 @@ export interface ToolstackOptions<Image> {
   /** Draws MACs and UUIDs. */
   readonly random: Random;
   /** The image has to run xenstored: `Xenstored.start(kernel, (kernel.args as Dom0Args).toolstack)`. */
-  readonly dom0: { readonly image: URL | string | Image; readonly memoryMiB: number; readonly args?: unknown };
+  readonly dom0: {
+    readonly image: URL | string | Image;
+    readonly memoryMiB: number;
+    readonly affinity?: number | undefined;
+    readonly args?: unknown;
+  };
   readonly dom0Hooks?: DomainHooks;
   /** Whether new domains wait for `unpause`: where domains share the caller's thread. Default false. */
   readonly startPaused?: boolean;
@@ -74,8 +79,8 @@ export class Toolstack<Image> {
    * @throws ConfigError for an impossible size. @throws Error when Dom0 does not come up.
    */
   static async start<Image>(options: ToolstackOptions<Image>): Promise<Toolstack<Image>> {
-    const { image, memoryMiB } = options.dom0;
-    const config = resolveDomainConfig({ name: 'Domain-0', memoryMiB, image }, options.random);
+    const { image, memoryMiB, affinity } = options.dom0;
+    const config = resolveDomainConfig({ name: 'Domain-0', memoryMiB, affinity, image }, options.random);
     const toolstack = new Toolstack(options, config);
     try {
       toolstack.#launch(toolstack.#dom0);
