@@ -1,7 +1,6 @@
 /** What the machine of a test looks like: memory, domains, link. */
 import type { DomainConfig, MachineOptions, VifConfig } from 'qanat';
 import { PREFIX_BITS } from './addresses.ts';
-import { placeDomains } from './affinity.ts';
 import type { IperfOptions } from './options.ts';
 import { PATTERN_PERIOD } from './pattern.ts';
 import type { DomainRole, StreamPlan, TrafficArgs } from './protocol.ts';
@@ -44,16 +43,9 @@ export interface MachinePlan {
 
 /**
  * @param live whether the client shall report for a live line.
- * @param hostCpus those that a thread can be kept to.
- * @throws UsageError when the test needs more memory than a machine can have, or a CPU that is not there.
+ * @throws UsageError when the test needs more memory than a machine can have.
  */
-export function planMachine(
-  options: IperfOptions,
-  streams: readonly StreamPlan[],
-  live: boolean,
-  hostCpus: readonly number[],
-): MachinePlan {
-  const affinity = placeDomains(options, hostCpus);
+export function planMachine(options: IperfOptions, streams: readonly StreamPlan[], live: boolean): MachinePlan {
   const window = options.window || defaultWindow(options, streams.length);
   // Both buffers of each flow, and half as much again for what comes in pages and powers of two.
   const buffers = streams.length * 2 * window * 1.5;
@@ -72,12 +64,12 @@ export function planMachine(
       cpus: options.machine,
       memoryMiB,
       dom0MemoryMiB: dom0MiB,
-      dom0Affinity: affinity?.dom0,
+      dom0Affinity: options.affinity?.dom0,
       seed: options.seed,
       audit: options.audit,
     },
-    server: { ...domain('server', options, streams, window, domainMiB, false), affinity: affinity?.server },
-    client: { ...domain('client', options, streams, window, domainMiB, live), affinity: affinity?.client },
+    server: domain('server', options, streams, window, domainMiB, false),
+    client: domain('client', options, streams, window, domainMiB, live),
   };
 }
 
@@ -132,7 +124,7 @@ function domain(
       ...(options.mss > 0 ? { mss: options.mss } : {}),
     },
   };
-  return { name: role, memoryMiB, vifs: [vif(role, options)], args };
+  return { name: role, memoryMiB, affinity: options.affinity?.[role], vifs: [vif(role, options)], args };
 }
 
 function vif(role: DomainRole, options: IperfOptions): VifConfig {

@@ -42,8 +42,8 @@ export interface IperfOptions {
   readonly rate: number;
   readonly seed: number;
   readonly machine: MachineKind;
-  /** CPUs of the host for the domains' threads. */
-  readonly affinity: Affinity | 'auto' | 'none';
+  /** Undefined: the host moves the domains' threads as it likes. */
+  readonly affinity: Affinity | undefined;
   /** Transport checksums are left to whom it concerns: frames between domains go without. */
   readonly checksumOffload: boolean;
   /** TCP sends up to 64 KB as one packet. */
@@ -135,11 +135,7 @@ function createCommand(): Command {
     .option('--rate <n[KMG]>', 'bits per second that the link carries, each way (virtual: 1G if not given)')
     .option('--seed <n>', 'seed of all chance: the same seed on virtual time gives the same trace', '1')
     .option('--machine <kind>', 'virtual CPUs: threads, cooperative or virtual (time)', 'threads')
-    .option(
-      '-A, --affinity <cpus>',
-      'CPUs of the host for Dom0, server and client, as in 0,0,1 (or 0 for all); auto: if there are two, Dom0 beside the receiver; none',
-      'auto',
-    )
+    .option('-A, --affinity <cpus>', 'CPUs of the host that Dom0, server and client are kept to, as in 0,0,1')
     .option('--no-gso', 'no segmentation offload: every packet fits the MTU')
     .option('--no-csum-offload', 'checksums are computed and verified (no segmentation offload either)')
     .option('--no-offload', 'both')
@@ -189,7 +185,7 @@ interface RawOptions {
   readonly rate?: string;
   readonly seed: string;
   readonly machine: string;
-  readonly affinity: string;
+  readonly affinity?: string;
   readonly gso: boolean;
   readonly gro: boolean;
   readonly queues: string;
@@ -241,7 +237,7 @@ function check(raw: RawOptions, given: (name: string) => boolean): IperfOptions 
     rate: raw.rate === undefined ? 0 : rate('--rate', raw.rate),
     seed: integer('--seed', raw.seed, 0, MAX_UINT32),
     machine,
-    affinity: affinity(raw.affinity, machine),
+    affinity: raw.affinity === undefined ? undefined : affinity(raw.affinity, machine),
     checksumOffload: raw.offload && raw.csumOffload,
     gso: raw.offload && raw.csumOffload && raw.gso,
     gro: raw.gro,
@@ -300,13 +296,13 @@ function congestion(text: string): IperfOptions['congestion'] {
   return name === 'reno' ? 'newreno' : name;
 }
 
-function affinity(text: string, machine: MachineKind): IperfOptions['affinity'] {
-  if (text === 'auto' || text === 'none') return machine === 'threads' ? text : 'none';
-  const cpus = text.split(',').map((cpu) => (/^\d{1,4}$/.test(cpu) ? Number(cpu) : -1));
-  const [dom0 = -1, server = dom0, client = dom0] = cpus;
-  if (cpus.includes(-1) || (cpus.length !== 1 && cpus.length !== 3)) {
+function affinity(text: string, machine: MachineKind): Affinity {
+  const [dom0, server, client, ...more] = text
+    .split(',')
+    .map((cpu) => (/^\d{1,4}$/.test(cpu) ? Number(cpu) : undefined));
+  if (dom0 === undefined || server === undefined || client === undefined || more.length > 0) {
     throw new UsageError(
-      `-A/--affinity '${text}' is not understood: give CPUs for Dom0, server and client, as in 0,0,1, or auto, or none`,
+      `-A/--affinity '${text}' is not understood: give CPUs for Dom0, server and client, as in 0,0,1`,
     );
   }
   if (machine !== 'threads') throw new UsageError(`-A/--affinity is for threads: --machine ${machine} has only one`);

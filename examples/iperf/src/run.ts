@@ -8,6 +8,7 @@ import {
   type Machine,
   MachineError,
 } from 'qanat';
+import { checkAffinity } from './affinity.ts';
 import * as clientImage from './images/client.ts';
 import * as serverImage from './images/server.ts';
 import type { LivePage } from './live.ts';
@@ -122,8 +123,9 @@ export class IperfRun {
   }
 
   async #measure(): Promise<void> {
-    const cpus = this.#options.affinity === 'none' ? [] : hostCpus();
-    const plan = planMachine(this.#options, this.#plans, this.#wantsLive, cpus);
+    const { affinity } = this.#options;
+    if (affinity !== undefined) checkAffinity(affinity, hostCpus());
+    const plan = planMachine(this.#options, this.#plans, this.#wantsLive);
     const machine = await build(plan.machine);
     this.#machine = machine;
     machine.onError = (message) => this.#fail(`Dom0: ${message}`);

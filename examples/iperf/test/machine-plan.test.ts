@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { checkAffinity } from '../src/affinity.ts';
 import { planMachine, VIRTUAL_RATE } from '../src/machine-plan.ts';
 import { type IperfOptions, parseOptions } from '../src/options.ts';
 import { planStreams, type TrafficArgs } from '../src/protocol.ts';
 import { UsageError } from '../src/usage-error.ts';
 
-function plan(line: string, live = false, cpus: readonly number[] = []) {
+function plan(line: string, live = false) {
   const options = parseOptions(line.split(' ').filter(Boolean)) as IperfOptions;
-  const planned = planMachine(options, planStreams(options.direction, options.parallel, options.bytes), live, cpus);
+  const planned = planMachine(options, planStreams(options.direction, options.parallel, options.bytes), live);
   const vif = (role: 'client' | 'server') => planned[role].vifs![0]!;
   const args = (role: 'client' | 'server') => planned[role].args as TrafficArgs;
   return { ...planned, vif, args };
@@ -21,22 +22,16 @@ describe('planMachine', () => {
     expect(machine.memoryMiB).toBeLessThan(256);
   });
 
-  it('keeps the threads to CPUs: of two, Dom0 shares one with whoever receives', () => {
-    const places = (line: string, ...cpus: number[]) => {
-      const { machine, server, client } = plan(line, false, cpus);
-      return [machine.dom0Affinity, server.affinity, client.affinity];
-    };
-    const none = [undefined, undefined, undefined];
-    expect(places('', 2, 5)).toEqual([2, 2, 5]);
-    expect(places('--bidir', 2, 5)).toEqual([2, 2, 5]);
-    expect(places('-R', 2, 5)).toEqual([2, 5, 2]);
-    for (const cpus of [[], [3], [0, 1, 2]]) expect(places('', ...cpus)).toEqual(none);
-    expect(places('-A none', 0, 1)).toEqual(none);
-    expect(places('--machine virtual', 0, 1)).toEqual(none);
-    expect(places('-A 3,1,0', 0, 1, 2, 3)).toEqual([3, 1, 0]);
-    expect(places('--affinity 1', 0, 1)).toEqual([1, 1, 1]);
-    expect(() => places('-A 0,0,2', 0, 1)).toThrow('-A/--affinity: there is no CPU 2 to run on, give one of 0, 1');
-    expect(() => places('-A 0,0,1')).toThrow(UsageError);
+  it('keeps the threads to the CPUs that were named, and says so of one that is not there', () => {
+    const { machine, server, client } = plan('-A 3,1,0');
+    expect([machine.dom0Affinity, server.affinity, client.affinity]).toEqual([3, 1, 0]);
+    expect(plan('').machine.dom0Affinity).toBeUndefined();
+    const named = { dom0: 3, server: 1, client: 0 };
+    checkAffinity(named, [0, 1, 2, 3]);
+    expect(() => checkAffinity(named, [0, 1])).toThrow(
+      '-A/--affinity: there is no CPU 3 to run on, give three of 0, 1',
+    );
+    expect(() => checkAffinity(named, [])).toThrow(UsageError);
   });
 
   it('impairs both directions, each with chance of its own from the seed', () => {
