@@ -1,5 +1,6 @@
 import { NEVER } from '@qanat/clock';
 import { BLOCKED, BLOCKED_WAITING, type Hypercalls, RUNNING } from '@qanat/xen';
+import { CpuNeighbours } from './cpu-neighbours.ts';
 import type { Kernel } from './kernel.ts';
 import type { LoopCpu } from './main-loop.ts';
 import { SleepAuditError, type SleepViolation } from './sleep-audit.ts';
@@ -33,6 +34,7 @@ export class ThreadCpu implements LoopCpu {
   #hostBusy = false;
   #kernel: Kernel | undefined;
   #hypercalls: Hypercalls | undefined;
+  #neighbours: CpuNeighbours | undefined;
 
   constructor(options: ThreadCpuOptions) {
     this.#audit = options.audit;
@@ -43,6 +45,7 @@ export class ThreadCpu implements LoopCpu {
   attach(kernel: Kernel): void {
     this.#kernel = kernel;
     this.#hypercalls = kernel.hypercalls;
+    this.#neighbours = new CpuNeighbours(kernel.hypercalls.hypervisor, kernel.domid);
   }
 
   deschedule(): void {
@@ -89,8 +92,13 @@ export class ThreadCpu implements LoopCpu {
     const budgetUs = this.#spin.budgetUs();
     if (budgetUs === 0) return false;
     const { clock } = this.#kernel!;
-    const endUs = Math.min(clock.now() + budgetUs, untilUs);
+    const neighbours = this.#neighbours!;
+    const nowUs = clock.now();
+    neighbours.look(nowUs);
+    const endUs = Math.min(nowUs + budgetUs, untilUs);
     do {
+      // One of them may well be who the next event is to come from: that it has not come says nothing of spinning.
+      if (neighbours.awake) return false;
       for (let i = 0; i < LOOKS_PER_CLOCK; i++) {
         if (ready()) {
           this.#spin.hit();

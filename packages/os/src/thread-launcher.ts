@@ -17,8 +17,8 @@ export interface ThreadLauncherOptions {
   /** Audits every sleep; a domain that sleeps with work left throws. Default false. */
   readonly audit?: boolean | undefined;
   /**
-   * Longest spin before a sleep, in microseconds; it adapts, and is off while it does not pay. Default 50, but for guests that
-   * are kept to a CPU as Dom0 is: 0 on the same, as Dom0 cannot do there what they wait for, and 200 on another.
+   * Longest spin before a sleep, in microseconds; it adapts, and is off while it does not pay. Default 50, but 200 for a
+   * guest that is kept to another CPU than Dom0. Nobody spins while another that is kept to the same CPU could run.
    */
   readonly spinUs?: number | undefined;
 }
@@ -30,7 +30,7 @@ const ENTRY_SOURCE = 'thread-entry.ts';
  * just before the answer to what was sent, and then both ends pay a wake-up at each hop.
  */
 const DEFAULT_SPIN_US = 50;
-/** On a CPU that has nothing else to do. */
+/** Where Dom0, through which all comes, runs on another CPU meanwhile. */
 const OWN_CPU_SPIN_US = 200;
 const DOM0 = 0;
 /** How long `runUntil` waits for its word before it looks by itself. */
@@ -105,10 +105,10 @@ export class ThreadLauncher implements Launcher<Image> {
     };
   }
 
-  /** A guest waits for what comes through Dom0. */
   #spinUsFor(domid: number, affinity: number | undefined): number {
-    if (domid === DOM0 || affinity === undefined || this.#dom0Affinity === undefined) return DEFAULT_SPIN_US;
-    return affinity === this.#dom0Affinity ? 0 : OWN_CPU_SPIN_US;
+    const dom0 = this.#dom0Affinity;
+    const apart = domid !== DOM0 && affinity !== undefined && dom0 !== undefined && affinity !== dom0;
+    return apart ? OWN_CPU_SPIN_US : DEFAULT_SPIN_US;
   }
 
   /** Waits on the host's event loop until `done()`. @throws Error when all domains have ended and it is not. */

@@ -1,15 +1,18 @@
 import { Memory } from '@qanat/bytes';
 import { VirtualClock } from '@qanat/clock';
 import {
+  BLOCKED_WAITING,
   GRANT_ENTRIES,
   GTF_PERMIT_ACCESS,
   GTF_READING,
   GTF_READONLY,
   Hypercalls,
   Hypervisor,
+  RUNNING,
   VIRQ_DEBUG,
 } from '@qanat/xen';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { CpuNeighbours } from '../src/cpu-neighbours.ts';
 import { Activations, GrantTable } from '../src/index.ts';
 import { ReadyQueue } from '../src/ready-queue.ts';
 import { SpinPolicy } from '../src/spin-policy.ts';
@@ -302,5 +305,30 @@ describe('SpinPolicy', () => {
 
   it('never spins with a bound of 0', () => {
     expect(new SpinPolicy(0).budgetUs()).toBe(0);
+  });
+});
+
+describe('CpuNeighbours', () => {
+  it('says whether a vcpu that is kept to the same CPU could run, and hears of new ones after a while', () => {
+    const domain = (affinity?: number): Hypercalls =>
+      new Hypercalls(hypervisor, hypervisor.createDomain({ name: 'x', bytes: 4096, affinity }));
+    const { i32 } = hypervisor.memory;
+    const [self, near, far] = [domain(0), domain(0), domain(1)];
+    const neighbours = new CpuNeighbours(hypervisor, self.domid);
+    neighbours.look(0);
+    expect(neighbours.awake).toBe(true);
+    i32[near.blockedIndex] = BLOCKED_WAITING;
+    expect([neighbours.awake, i32[far.blockedIndex]]).toEqual([false, RUNNING]);
+    domain(0);
+    neighbours.look(9_999);
+    expect(neighbours.awake).toBe(false);
+    neighbours.look(10_000);
+    expect(neighbours.awake).toBe(true);
+  });
+
+  it('has none where nothing is kept to a CPU', () => {
+    const neighbours = new CpuNeighbours(hypervisor, hypercalls.domid);
+    neighbours.look(0);
+    expect(neighbours.awake).toBe(false);
   });
 });

@@ -29,7 +29,7 @@ export interface MachineOptions {
   readonly seed?: number;
   /** Checks at every sleep of a domain that nothing was forgotten; a domain that sleeps with work left throws. */
   readonly audit?: boolean;
-  /** With threads: how long a domain spins for an event before it sleeps, in microseconds. Default 50, by `affinity` 0 or 200. */
+  /** With threads: how long a domain spins for an event before it sleeps, in microseconds. Default 50, or 200 by `affinity`. */
   readonly spinUs?: number;
   /** On virtual time: what a pass of a domain's loop costs, in nanoseconds. Default 0: the clock stands while anybody runs. */
   readonly passNs?: number;

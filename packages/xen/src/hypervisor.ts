@@ -33,6 +33,8 @@ import {
   MACHINE_VERSION,
   MACHINE_VERSION_VALUE,
   MAX_DOMAINS,
+  VCPU_AFFINITY,
+  VCPU_BLOCKED,
 } from './machine-layout.ts';
 import { MachineState } from './machine-state.ts';
 import { acquireLock, breakLock, pause, releaseLock } from './spin-lock.ts';
@@ -55,6 +57,8 @@ export interface CreateDomainOptions {
   readonly bytes: number;
   /** Default: the next free one; the first domain of a machine is Dom0. */
   readonly domid?: number;
+  /** The CPU of the host that its vcpu is kept to; others that are kept there are its neighbours. */
+  readonly affinity?: number | undefined;
 }
 
 /**
@@ -154,11 +158,13 @@ export class Hypervisor {
       releaseLock(i32, DOMAIN_LOCK);
     }
     if (domid < 0) throw new RangeError(`domain ${options.name}: no free domid`);
-    const stateIndex = (this.state.recordAddr(domid) + DOM_STATE) >>> 2;
+    const record = this.state.recordAddr(domid);
+    const stateIndex = (record + DOM_STATE) >>> 2;
     if (!built) {
       Atomics.store(i32, stateIndex, DOMAIN_FREE);
       throw new RangeError(`domain ${options.name}: no ${pages * 4} KiB of machine memory in one piece`);
     }
+    Atomics.store(i32, (record + VCPU_AFFINITY) >>> 2, options.affinity === undefined ? 0 : options.affinity + 1);
     Atomics.store(i32, stateIndex, DOMAIN_ALIVE);
     this.#offerPorts(domid);
     this.channels.sendVirq(0, VIRQ_DOM_EXC);
@@ -207,6 +213,17 @@ export class Hypervisor {
   /** @returns where a domain's things are, or undefined where there is none. */
   domain(domid: number): DomainRecord | undefined {
     return readDomain(this.state, domid);
+  }
+
+  /** @returns where, in 32-bit words, VCPU_BLOCKED lies of each other vcpu that is kept to the same CPU of the host. */
+  cpuNeighbours(domid: number): number[] {
+    const affinityOf = (other: number): number =>
+      Atomics.load(this.memory.i32, (this.state.recordAddr(other) + VCPU_AFFINITY) >>> 2);
+    const affinity = affinityOf(domid);
+    if (affinity === 0) return [];
+    return this.domids()
+      .filter((other) => other !== domid && affinityOf(other) === affinity)
+      .map((other) => (this.state.recordAddr(other) + VCPU_BLOCKED) >>> 2);
   }
 
   /** Domids of the domains that exist, ascending. */

@@ -60,6 +60,8 @@ export const DOM_POLL_MASK = 72;
 /** f64, ns of machine time, 0 while stopped. Only the vcpu's own CPU touches the timers. */
 export const VCPU_POLL_TIMER = 80;
 export const VCPU_SINGLESHOT_TIMER = 88;
+/** u32: 1 + the CPU of the host that the vcpu is kept to, or 0. */
+export const VCPU_AFFINITY = 96;
 /** Not 0 while a grant copy of this domain's is under way. */
 export const DOM_COPYING = 128;
 /** u32 by VIRQ: the port it is bound to, or 0. */

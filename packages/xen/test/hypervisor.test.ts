@@ -2,7 +2,7 @@ import { Memory } from '@qanat/bytes';
 import { VirtualClock } from '@qanat/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { GTF_PERMIT_ACCESS, Hypercalls, Hypervisor, VIRQ_DOM_EXC } from '../src/index.ts';
-import { DOM_COPYING, DOMAIN_SHIFT, DOMAIN_TABLE_ADDR } from '../src/machine-layout.ts';
+import { DOM_COPYING, DOMAIN_SHIFT, DOMAIN_TABLE_ADDR, VCPU_BLOCKED } from '../src/machine-layout.ts';
 import { connect, TestDomain, type TestMachine, testMachine } from './machine.ts';
 
 let machine: TestMachine;
@@ -88,6 +88,19 @@ describe('createDomain', () => {
     const next = new TestDomain(hypervisor, 'next', bytes);
     expect(next.record.firstAddr).toBe(firstAddr);
     expect(u8.subarray(firstAddr, firstAddr + bytes).every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+describe('cpuNeighbours', () => {
+  it('are the vcpus that are kept to the same CPU of the host, while they are there', () => {
+    const [c, d, e] = [0, 0, 1].map((affinity) => hypervisor.createDomain({ name: 'x', bytes: 4096, affinity }));
+    const word = (domid: number) => (DOMAIN_TABLE_ADDR + (domid << DOMAIN_SHIFT) + VCPU_BLOCKED) >>> 2;
+    expect(hypervisor.cpuNeighbours(c!)).toEqual([word(d!)]);
+    expect(hypervisor.cpuNeighbours(d!)).toEqual([word(c!)]);
+    // Those that are kept to none are nobody's.
+    for (const domid of [e!, a.domid]) expect(hypervisor.cpuNeighbours(domid)).toEqual([]);
+    hypervisor.destroyDomain(d!);
+    expect(hypervisor.cpuNeighbours(c!)).toEqual([]);
   });
 });
 

@@ -208,10 +208,10 @@ export class Toolstack<Image> {
   }
 
   #build(config: ResolvedDomainConfig, domid?: number): number {
-    const { name, memoryMiB } = config;
+    const { name, memoryMiB, affinity } = config;
     try {
       const bytes = memoryMiB * 0x10_0000;
-      return this.#hypervisor.createDomain({ name, bytes, ...(domid === undefined ? {} : { domid }) });
+      return this.#hypervisor.createDomain({ name, bytes, affinity, ...(domid === undefined ? {} : { domid }) });
     } catch (error) {
       const freeMiB = Math.floor(this.#hypervisor.freeBytes / 0x10_0000);
       const reason = error instanceof Error ? error.message : `${error}`;
