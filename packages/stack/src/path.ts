@@ -47,6 +47,10 @@ export class Path implements TcpPath {
     );
   }
 
+  get device(): object {
+    return this.#interface;
+  }
+
   get gsoMaxBytes(): number {
     return this.#interface.netif.offload.gsoMaxBytes;
   }

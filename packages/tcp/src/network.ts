@@ -33,6 +33,8 @@ export interface TcpPath {
   readonly mtu: number;
   /** Largest one that our own device takes: what we can receive. */
   readonly deviceMtu: number;
+  /** The device that it sends by: who shares it waits in turn when it is full. */
+  readonly device: object;
   /** The device computes the checksum: only the pseudo-header sum need be there. */
   readonly checksumOffload: boolean;
   /** Largest IPv4 packet that the device cuts into segments itself, in bytes; 0: it takes single segments only. */

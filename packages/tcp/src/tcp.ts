@@ -211,6 +211,7 @@ export class Tcp implements PassiveContext {
     this.#inBatch = true;
     const touched = this.#touched;
     let turns = 0;
+    let served = false;
     while (this.#touchedHead < this.#touchedTail && turns++ < TURNS_PER_BATCH) {
       const c = touched[this.#touchedHead]!;
       touched[this.#touchedHead++] = undefined;
@@ -221,8 +222,13 @@ export class Tcp implements PassiveContext {
         // Its user did something with it: output has a turn of its own, after all that is to be told.
         if (c.touched) continue;
       }
-      if (c.state !== CLOSED && c.state !== SYN_SENT && !c.txBlocked) output(c);
-      else if (c.state !== CLOSED) c.rearm();
+      if (c.state !== CLOSED && c.state !== SYN_SENT && !c.txBlocked) {
+        if (!served && this.#device.hasRefused) {
+          served = true;
+          this.#device.serve();
+        }
+        output(c);
+      } else if (c.state !== CLOSED) c.rearm();
       if (c.state === TIME_WAIT) this.#connections.retire(c);
     }
     if (this.#touchedHead === this.#touchedTail) {

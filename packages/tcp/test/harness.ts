@@ -227,6 +227,7 @@ export class Harness implements TcpNetwork {
       get mtu() {
         return h.pathMtus.get(remoteAddress) ?? h.mtu;
       },
+      device: h,
       checksumOffload: h.checksumOffload,
       gsoMaxBytes: h.gsoMaxBytes,
       reserve(tcpBytes: number): number {

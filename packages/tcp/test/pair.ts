@@ -91,6 +91,7 @@ export class End implements TcpNetwork {
       remoteAddress,
       mtu,
       deviceMtu: mtu,
+      device: this,
       checksumOffload: false,
       gsoMaxBytes: 0,
       reserve: () => OUT,
