@@ -10,6 +10,7 @@ import {
 } from '@qanat/flowlog';
 import { expect, test } from 'vitest';
 import { niceMaximum, ticks } from '../src/draw/format.ts';
+import { busiest } from '../src/page/busiest.ts';
 import { TimeView } from '../src/page/time-view.ts';
 import { plotSvg, pngOfSvg } from '../src/plot-file.ts';
 import { bytesInMemory } from '../src/view/bytes.ts';
@@ -225,4 +226,21 @@ test('SACK blocks of both directions in one bucket are each put into their own s
     [SEG_SACK_LO, SEG_SACK_HI].map((column) => digest.segments.column(segmentColumn(direction, column))[0]!);
   expect(range(0)).toEqual([51, 101]);
   expect(range(1)).toEqual([61, 101]);
+});
+
+test("a page begins with the sender of the most data, also while the receiver's rows are ahead", () => {
+  const end = (bytes: number, sends: boolean, peer: number, rows = 10) => ({
+    name: '',
+    source: '',
+    peer,
+    bytes,
+    sends,
+    rows,
+  });
+  expect(busiest({ flows: [end(900, false, 1), end(800, true, 0), end(100, true, -1)] })).toBe(1);
+  expect(busiest({ flows: [end(800, true, 1), end(800, false, 0)] })).toBe(0);
+  expect(busiest({ flows: [end(100, true, -1), end(900, false, -1)] })).toBe(1);
+  expect(busiest({ flows: [end(100, true, 1), end(900, true, 0)] })).toBe(1);
+  expect(busiest({ flows: [end(0, true, -1, 3), end(0, true, -1, 5)] })).toBe(1);
+  expect(busiest({ flows: [] })).toBe(0);
 });

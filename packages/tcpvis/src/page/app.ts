@@ -3,6 +3,7 @@
 import { formatInstant } from '../draw/format.ts';
 import type { ThemeName } from '../draw/theme.ts';
 import { PRESETS } from '../view/panels.ts';
+import { busiest } from './busiest.ts';
 import type { ColumnView } from './column-view.ts';
 import { make } from './dom.ts';
 import { EventsTable } from './events-table.ts';
@@ -441,15 +442,4 @@ export class App {
   #showStatus(): void {
     if (this.#summary !== undefined) this.#status.show(this.#summary, this.time);
   }
-}
-
-/** The flow with the most data at the end that sends it. */
-function busiest({ flows }: Summary): number {
-  let best = 0;
-  flows.forEach((flow, index) => {
-    const other = flows[best]!;
-    if (flow.bytes + (flow.sends ? 1 : 0) > other.bytes + (other.sends ? 1 : 0)) best = index;
-    else if (flow.bytes === 0 && other.bytes === 0 && flow.rows > other.rows) best = index;
-  });
-  return best;
 }
