@@ -45,6 +45,8 @@ export interface ImpairmentPlan {
   duplicateAtUs: number;
   /** The bit to flip: bit `corruptBit & 7` of byte `corruptBit >>> 3`; -1: none. */
   corruptBit: number;
+  /** It is lost because the queue was full. */
+  queueFull: boolean;
 }
 
 /** What an impairment did so far, in frames. */
@@ -88,9 +90,12 @@ export class Impairment {
   #reorderUs = DEFAULT_REORDER_US;
   #corruptRate = 0;
   #down = false;
-  readonly #plan: ImpairmentPlan = { deliverAtUs: NEVER, duplicateAtUs: NEVER, corruptBit: -1 };
+  readonly #plan: ImpairmentPlan = { deliverAtUs: NEVER, duplicateAtUs: NEVER, corruptBit: -1, queueFull: false };
   /** When the frames in the queue will have been sent: a ring. Its length bounds the queue. */
   #sentUs = new Float64Array(0);
+  /** Their lengths: a ring beside it, and the sum. */
+  #lengths = new Float64Array(0);
+  #queuedBytes = 0;
   #queueHead = 0;
   #queueLength = 0;
   #idleAtUs = 0;
@@ -156,6 +161,7 @@ export class Impairment {
     plan.deliverAtUs = NEVER;
     plan.duplicateAtUs = NEVER;
     plan.corruptBit = -1;
+    plan.queueFull = false;
     if (this.#down) {
       this.counters.lost++;
       return plan;
@@ -163,6 +169,7 @@ export class Impairment {
     const sentUs = this.#serialize(nowUs, bytes);
     if (sentUs === NEVER) {
       this.counters.queueDrops++;
+      plan.queueFull = true;
       return plan;
     }
     if (this.#isLost()) {
@@ -192,10 +199,17 @@ export class Impairment {
   /** Frames that wait for or are in serialization at `nowUs`. */
   queued(nowUs: number): number {
     while (this.#queueLength > 0 && this.#sentUs[this.#queueHead]! <= nowUs) {
+      this.#queuedBytes -= this.#lengths[this.#queueHead]!;
       this.#queueHead = this.#queueHead + 1 < this.#sentUs.length ? this.#queueHead + 1 : 0;
       this.#queueLength--;
     }
     return this.#queueLength;
+  }
+
+  /** Bytes of the frames that wait for or are in serialization at `nowUs`. */
+  queuedBytes(nowUs: number): number {
+    this.queued(nowUs);
+    return this.#queuedBytes;
   }
 
   /** @returns when the frame will have left the queue and the sender, or NEVER when the queue is full. */
@@ -208,15 +222,24 @@ export class Impairment {
     if (sentUs - nowUs > this.#queueBytes * this.#usPerByte) return NEVER;
     this.#idleAtUs = sentUs;
     const tail = this.#queueHead + this.#queueLength++;
-    this.#sentUs[tail < capacity ? tail : tail - capacity] = sentUs;
+    const at = tail < capacity ? tail : tail - capacity;
+    this.#sentUs[at] = sentUs;
+    this.#lengths[at] = bytes;
+    this.#queuedBytes += bytes;
     return sentUs;
   }
 
   #growQueue(capacity: number): void {
     const sentUs = new Float64Array(capacity);
+    const lengths = new Float64Array(capacity);
     const old = this.#sentUs;
-    for (let i = 0; i < this.#queueLength; i++) sentUs[i] = old[(this.#queueHead + i) % old.length]!;
+    for (let i = 0; i < this.#queueLength; i++) {
+      const at = (this.#queueHead + i) % old.length;
+      sentUs[i] = old[at]!;
+      lengths[i] = this.#lengths[at]!;
+    }
     this.#sentUs = sentUs;
+    this.#lengths = lengths;
     this.#queueHead = 0;
   }
 

@@ -9,7 +9,12 @@ describe('Impairment', () => {
   it('is perfect when nothing is asked for', () => {
     const link = create({});
     for (let us = 0; us < 1000; us += 10) {
-      expect(link.plan(us, 1514)).toEqual({ deliverAtUs: us, duplicateAtUs: NEVER, corruptBit: -1 });
+      expect(link.plan(us, 1514)).toEqual({
+        deliverAtUs: us,
+        duplicateAtUs: NEVER,
+        corruptBit: -1,
+        queueFull: false,
+      });
     }
   });
 
@@ -43,6 +48,29 @@ describe('Impairment', () => {
     expect(link.plan(1000, 1000).deliverAtUs).toBe(3000);
     expect(link.queued(1000)).toBe(2);
     expect(link.counters).toMatchObject({ queueDrops: 2, lost: 0 });
+  });
+
+  it('says of what is lost whether the queue was full', () => {
+    const link = create({ rateBitsPerSecond: 8e6, queuePackets: 1 });
+    expect(link.plan(0, 1000)).toMatchObject({ deliverAtUs: 1000, queueFull: false });
+    expect(link.plan(0, 1000)).toMatchObject({ deliverAtUs: NEVER, queueFull: true });
+    link.change({ rateBitsPerSecond: 8e6, queuePackets: 9, lossRate: 1 });
+    expect(link.plan(0, 1000)).toMatchObject({ deliverAtUs: NEVER, queueFull: false });
+    link.change({ down: true });
+    expect(link.plan(0, 1000)).toMatchObject({ deliverAtUs: NEVER, queueFull: false });
+  });
+
+  it('knows the bytes of the frames in its queue', () => {
+    const link = create({ rateBitsPerSecond: 8e6, queuePackets: 3 });
+    expect(link.queuedBytes(0)).toBe(0);
+    for (const bytes of [1000, 500, 100, 700]) link.plan(0, bytes);
+    expect(link.queuedBytes(999)).toBe(1600);
+    expect(link.queuedBytes(1000)).toBe(600);
+    link.change({ rateBitsPerSecond: 8e6, queuePackets: 9 });
+    link.plan(1000, 60);
+    expect(link.queuedBytes(1500)).toBe(160);
+    expect(link.queuedBytes(1600)).toBe(60);
+    expect([link.queuedBytes(2000), link.queued(2000)]).toEqual([0, 0]);
   });
 
   it('keeps its rate over long runs though a frame takes a fraction of a microsecond', () => {

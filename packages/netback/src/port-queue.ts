@@ -84,7 +84,7 @@ export class PortQueue {
    * Sends a frame to the frontend, now or when there are pages.
    * @returns NETIF_RSP_ERROR when the frame cannot be read, NETIF_RSP_OKAY otherwise, delivered or lost.
    */
-  put(frame: Frame): number {
+  put(frame: Frame, nowUs: number): number {
     const rings = this.rings!;
     const { gsoSize } = frame;
     const slots = rxSlots(frame.len, gsoSize);
@@ -102,7 +102,7 @@ export class PortQueue {
     const packet = this.reserve(frame.len);
     if (packet === NO_BLOCK) return NETIF_RSP_OKAY;
     if (!this.fill(packet, frame, frame.flags)) return NETIF_RSP_ERROR;
-    this.#enqueue(packet);
+    this.#enqueue(packet, nowUs);
     return NETIF_RSP_OKAY;
   }
 
@@ -112,7 +112,7 @@ export class PortQueue {
   }
 
   /** As `put`, of `bytes` bytes in Dom0's memory. */
-  putBytes(addr: number, bytes: number, flags: number): void {
+  putBytes(addr: number, bytes: number, flags: number, nowUs: number): void {
     const rings = this.rings!;
     if (!this.takes(bytes)) {
       this.lost(LOST_OTHER);
@@ -124,18 +124,18 @@ export class PortQueue {
     }
     if (this.#isFullOrBroken(rings)) return;
     const packet = this.storeBytes(addr, bytes, flags);
-    if (packet !== NO_BLOCK) this.#enqueue(packet);
+    if (packet !== NO_BLOCK) this.#enqueue(packet, nowUs);
   }
 
   /** As `put`, of a packet that is in the buffers, which `store` or `clone` made. */
-  putPacket(packet: number): void {
+  putPacket(packet: number, nowUs: number): void {
     const rings = this.rings!;
     if (this.#isFullOrBroken(rings)) {
       this.free(packet);
       return;
     }
-    this.#enqueue(packet);
-    if (this.waiting.size === 1) this.drain(1);
+    this.#enqueue(packet, nowUs);
+    if (this.waiting.size === 1) this.drain(1, nowUs);
   }
 
   #isFullOrBroken(rings: QueueRings): boolean {
@@ -216,17 +216,17 @@ export class PortQueue {
     pool.free(packet);
   }
 
-  #enqueue(packet: number): void {
+  #enqueue(packet: number, nowUs: number): void {
     const { waiting, counters } = this;
     waiting.push(packet);
     this.queuedBytes += this.#host.pool.length[packet]!;
-    if (this.#host.watched.observer !== undefined) this.port.tellQueued();
+    if (this.#host.watched.observer !== undefined) this.port.tellQueued(nowUs);
     if (waiting.size > counters.queueHighWater) counters.queueHighWater = waiting.size;
     this.#host.touch(this);
   }
 
   /** Gives the frontend at most `limit` packets that wait, as far as it has posted pages. @returns how many. */
-  drain(limit: number): number {
+  drain(limit: number, nowUs: number): number {
     const { rings, waiting, port } = this;
     if (rings === undefined || port.fault !== undefined) return 0;
     const { pool } = this.#host;
@@ -244,7 +244,7 @@ export class PortQueue {
       this.free(packet);
       packets++;
     }
-    if (packets > 0 && this.#host.watched.observer !== undefined) port.tellQueued();
+    if (packets > 0 && this.#host.watched.observer !== undefined) port.tellQueued(nowUs);
     if (rings.rx.fault !== undefined) this.#host.touch(this);
     return packets;
   }

@@ -2,7 +2,7 @@ import { NEVER, Timer } from '@qanat/clock';
 import { ETH_HEADER_BYTES, ETH_TYPE_IPV4 } from '@qanat/ethernet';
 import { FLOW_HASH_BYTES, flowQueue, NO_FLOW, packetFlowHash } from '@qanat/ipv4';
 import { DelayQueue, finishChecksum, type Impairment } from '@qanat/link';
-import { LOST_NO_CARRIER, LOST_ON_LINK, LOST_OTHER } from '@qanat/os';
+import { LOST_NO_CARRIER, LOST_ON_LINK, LOST_OTHER, LOST_QUEUE_FULL } from '@qanat/os';
 import { NETIF_RSP_ERROR, NETIF_RSP_OKAY, NETIF_RX_RING_ENTRIES, NETTXF_CSUM_BLANK } from '@qanat/xen';
 import { NO_BLOCK } from './buffer-pool.ts';
 import type { Frame } from './frame.ts';
@@ -114,7 +114,7 @@ export class Port {
     if ((frame.flags & NETTXF_CSUM_BLANK) !== 0 && !this.#takesBlank(rings, frame.gsoSize)) {
       return this.#lower(queue, frame, nowUs);
     }
-    return this.impairment === undefined ? queue.put(frame) : this.#impair(queue, frame, 0, frame.len, nowUs);
+    return this.impairment === undefined ? queue.put(frame, nowUs) : this.#impair(queue, frame, 0, frame.len, nowUs);
   }
 
   /** @returns the queue of a frame's flow. Whoever sent it finds out what is wrong with its grants when it is copied. */
@@ -167,7 +167,7 @@ export class Port {
 
   /** As `deliver`, of a frame in Dom0's memory; it is lost where it cannot be taken. */
   #deliverBytes(queue: PortQueue, addr: number, bytes: number, flags: number, nowUs: number): void {
-    if (this.impairment === undefined) queue.putBytes(addr, bytes, flags);
+    if (this.impairment === undefined) queue.putBytes(addr, bytes, flags, nowUs);
     else this.#impair(queue, undefined, addr, bytes, nowUs);
   }
 
@@ -178,9 +178,10 @@ export class Port {
       queue.lost(LOST_OTHER);
       return NETIF_RSP_OKAY;
     }
-    const { deliverAtUs, duplicateAtUs, corruptBit } = this.impairment!.plan(nowUs, bytes);
+    const { deliverAtUs, duplicateAtUs, corruptBit, queueFull } = this.impairment!.plan(nowUs, bytes);
+    if (watched.observer !== undefined && !queueFull && this.impairment!.queued(nowUs) > 0) this.tellQueued(nowUs);
     if (deliverAtUs === NEVER) {
-      watched.observer?.dropped(this.vif, LOST_ON_LINK);
+      watched.observer?.dropped(this.vif, queueFull ? LOST_QUEUE_FULL : LOST_ON_LINK);
       return NETIF_RSP_OKAY;
     }
     // What a link may corrupt, nobody has validated.
@@ -202,7 +203,7 @@ export class Port {
     hypercalls.grantCopyBegin();
     for (let i = 0; i < NETIF_RX_RING_ENTRIES && this.#delayed.nextUs <= nowUs; i++) {
       const packet = this.#delayed.pop();
-      this.queues[pool.queue[packet]!]!.putPacket(packet);
+      this.queues[pool.queue[packet]!]!.putPacket(packet, nowUs);
     }
     hypercalls.grantCopyEnd();
     if (this.#delayed.size > 0) timers.arm(this.#timer, this.#delayed.nextUs);
@@ -231,10 +232,15 @@ export class Port {
     }
   }
 
-  /** Says to an observer what waits. */
-  tellQueued(): void {
-    const bytes = this.queues.reduce((sum, { queuedBytes }) => sum + queuedBytes, 0);
-    this.#host.watched.observer?.queued(this.vif, this.queued, bytes);
+  /** Says to an observer what waits: for pages of the frontend, and before that for an impaired link. */
+  tellQueued(nowUs: number): void {
+    let packets = this.queued;
+    let bytes = this.queues.reduce((sum, { queuedBytes }) => sum + queuedBytes, 0);
+    if (this.impairment !== undefined) {
+      packets += this.impairment.queued(nowUs);
+      bytes += this.impairment.queuedBytes(nowUs);
+    }
+    this.#host.watched.observer?.queued(this.vif, packets, bytes);
   }
 
   /** Sleep audit: what would never wake the port, or undefined. */

@@ -137,7 +137,7 @@ export class Switchboard implements PortHost {
     if (rings === undefined || port.fault !== undefined) return;
     this.touch(queue);
     // First what waited: it came before whatever this pass brings.
-    if (queue.waiting.size > 0) queue.drain(NETIF_RX_RING_ENTRIES);
+    if (queue.waiting.size > 0) queue.drain(NETIF_RX_RING_ENTRIES, nowUs);
     const { tx } = rings;
     if (!tx.begin()) return;
     const { bridge } = port;

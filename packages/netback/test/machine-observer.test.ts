@@ -176,6 +176,23 @@ describe('an observer of Dom0', () => {
     expect(dom0.dropped).toEqual(Array.from({ length: 7 }, () => [all.portB.vif, LOST_ON_LINK]));
     expect(all.b.received).toBe(0);
   });
+
+  it('is told of what waits for an impaired link, and of what its full queue drops', async () => {
+    const all = await quietPair({ txqueuelen: 20, impair: { rateBitsPerSecond: 8e6, delayUs: 500 } });
+    const dom0 = watch(all.machine.dom0);
+    await flood(all, 50);
+    await all.machine.pass(100);
+    const { vif } = all.portB;
+    expect(all.b.received).toBe(20);
+    expect(dom0.dropped).toEqual(Array.from({ length: 30 }, () => [vif, LOST_QUEUE_FULL]));
+    const filling = Array.from({ length: 20 }, (_, i) => [vif, i + 1, (i + 1) * 1000]);
+    expect(dom0.queued.slice(0, 20)).toEqual(filling);
+    // They leave one by one, and each is told of when it arrives.
+    expect(new Set(dom0.queued.slice(20).map(([, packets]) => packets))).toEqual(
+      new Set(Array.from({ length: 21 }, (_, i) => 20 - i)),
+    );
+    expect(dom0.queued.at(-1)).toEqual([vif, 0, 0]);
+  });
 });
 
 // Which reason is which is part of the file format.
