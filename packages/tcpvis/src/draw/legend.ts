@@ -1,6 +1,6 @@
 /** What the colours of a panel stand for. */
 import { CA_NAMES, LIMITED_NAMES, reasonName } from '@qanat/flowlog';
-import type { PanelData, SeriesId } from '../view/panel-data.ts';
+import { type LinePart, type PanelData, type SeriesId, seriesKey } from '../view/panel-data.ts';
 import { KIND_OUT_OF_ORDER } from '../view/segment-decoder.ts';
 import { SLEEP_STATES } from '../view/source-digest.ts';
 import type { Surface, TextStyle } from './surface.ts';
@@ -48,7 +48,7 @@ const LINES: ReadonlySet<SeriesId> = new Set<SeriesId>([
 export function legendOf(data: PanelData, theme: Theme, flows: readonly string[]): LegendEntry[] {
   const entries: LegendEntry[] = [];
   const overlaid = flows.length > 1;
-  if (overlaid && !data.layers.every((layer) => layer.type === 'shares')) {
+  if (overlaid && data.kind !== 'queue' && !data.layers.every((layer) => layer.type === 'shares')) {
     return shortNames(flows).map((label, index) => ({
       key: `flow${index}`,
       label,
@@ -73,7 +73,8 @@ export function legendOf(data: PanelData, theme: Theme, flows: readonly string[]
         put(`${layer.palette}${state}`, names[state]!, colors[state]!, false, false);
       });
     } else if (layer.type === 'line' && layer.line.n > 0) {
-      put(layer.series, LABELS[layer.series], theme.series[layer.series], true, LINES.has(layer.series));
+      const label = layer.part?.name ?? LABELS[layer.series];
+      put(seriesKey(layer), label, lineColor(layer, theme), true, LINES.has(layer.series));
     } else if (layer.type === 'bars' && layer.bars.n > 0) {
       put(layer.series, LABELS[layer.series], theme.series[layer.series], true, false);
       const kinds = new Set(layer.bars.kind);
@@ -91,6 +92,12 @@ export function legendOf(data: PanelData, theme: Theme, flows: readonly string[]
     });
   }
   return entries;
+}
+
+/** Those of a series that has several are told apart by the colours that flows have where they lie over each other. */
+export function lineColor(layer: { readonly series: SeriesId; readonly part?: LinePart }, theme: Theme): string {
+  const { part } = layer;
+  return part === undefined ? theme.series[layer.series] : theme.flows[part.place % theme.flows.length]!;
 }
 
 /** @returns names without what all of them begin and end with, cut where words begin and end. */

@@ -3,6 +3,7 @@ import { EVENT_CONGESTION, EVENT_TIMER_FIRED, EVENT_UNDO } from '@qanat/flowlog'
 import type { Layer, PanelData } from '../view/panel-data.ts';
 import type { Bars, Line } from '../view/points.ts';
 import { MACHINE_MARK } from '../view/query-source.ts';
+import { lineColor } from './legend.ts';
 import { PointBuffer, type Surface } from './surface.ts';
 import type { Theme } from './theme.ts';
 
@@ -51,7 +52,7 @@ function paintLayer(surface: Surface, layer: Layer, frame: Frame, theme: Theme, 
       else paintBand(surface, layer, frame, layer.palette === 'limited' ? theme.limited : theme.sleep);
       break;
     case 'line': {
-      const color = overlaid ? theme.flows[layer.flow % theme.flows.length]! : theme.series[layer.series];
+      const color = overlaid ? theme.flows[layer.flow % theme.flows.length]! : lineColor(layer, theme);
       if (layer.style === 'dots') paintDots(surface, layer.line, frame, color);
       else
         paintLine(

@@ -6,7 +6,7 @@ import { legendOf } from '../draw/legend.ts';
 import { paintPanel } from '../draw/paint.ts';
 import { THEMES, type ThemeName } from '../draw/theme.ts';
 import type { Engine } from '../view/engine.ts';
-import { type PanelData, valueRange } from '../view/panel-data.ts';
+import { type PanelData, seriesKey, valueRange } from '../view/panel-data.ts';
 import type { PanelRequest, Tile } from './protocol.ts';
 
 /** Parts for which a tile tells its extremes. */
@@ -99,7 +99,7 @@ async function legendData(
 
 function without(data: PanelData, hidden: ReadonlySet<string>): PanelData {
   if (hidden.size === 0) return data;
-  const layers = data.layers.filter((layer) => !('series' in layer) || !hidden.has(`${data.kind}/${layer.series}`));
+  const layers = data.layers.filter((layer) => !('series' in layer) || !hidden.has(`${data.kind}/${seriesKey(layer)}`));
   return { ...data, layers };
 }
 

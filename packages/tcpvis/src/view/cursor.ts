@@ -4,7 +4,7 @@ import { formatValue } from '../draw/format.ts';
 import { type Description, describeEvent, describeMachine, describeSegment, describeWindow } from './describe.ts';
 import type { Engine } from './engine.ts';
 import { lowerBound, upperBound } from './grow-table.ts';
-import type { PanelData } from './panel-data.ts';
+import { type PanelData, seriesKey } from './panel-data.ts';
 import { PANEL_KINDS, type PanelSpec } from './panels.ts';
 import type { FlowQuery } from './query-flow.ts';
 import { SLEEP_STATES } from './source-digest.ts';
@@ -80,7 +80,7 @@ function takeLines(data: PanelData, timeUs: number, take: (key: string, value: n
     if (layer.type !== 'line') continue;
     const { line } = layer;
     const at = upperBound(line.t, timeUs, 0, line.n) - 1;
-    if (at >= 0) take(layer.series, line.last[at]!);
+    if (at >= 0) take(seriesKey(layer), line.last[at]!);
   }
 }
 

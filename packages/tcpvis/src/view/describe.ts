@@ -172,14 +172,14 @@ function machineDetail(kind: number, a: number, b: number, c: number, strings: r
       return a < 0 ? 'by time' : `by port ${a}`;
     case MACHINE_RING_PUSH:
     case MACHINE_RING_REAP:
-      return `${a === 0 ? 'TX' : 'RX'} ring, ${count(b, 'slot')} ${kind === MACHINE_RING_REAP && a !== 0 ? 'found' : 'in use'} (${vif(c >>> 8)})`;
+      return `${a === 0 ? 'TX' : 'RX'} ring, ${count(b, 'slot')} ${kind === MACHINE_RING_REAP && a !== 0 ? 'found' : 'in use'} (${vifName(c >>> 8)})`;
     case MACHINE_NOTIFY_SENT:
     case MACHINE_NOTIFY_SUPPRESSED:
       return `port ${a}`;
     case MACHINE_QUEUE:
-      return `${count(b, 'packet')}, ${formatBytes(c)} for ${vif(a)}`;
+      return `${count(b, 'packet')}, ${formatBytes(c)} for ${vifName(a)}`;
     case MACHINE_DROP:
-      return `for ${vif(a)}: ${['', 'queue full', 'no buffer', 'no carrier', 'lost by the link'][b] ?? 'other'}`;
+      return `for ${vifName(a)}: ${['', 'queue full', 'no buffer', 'no carrier', 'lost by the link'][b] ?? 'other'}`;
     case MACHINE_SLEEP_FAULT:
       return strings[a] ?? '';
     default:
@@ -192,6 +192,6 @@ function count(number: number, of: string): string {
 }
 
 /** @param number domain << 8 and device; the domain is 0 where its own frontend says it. */
-function vif(number: number): string {
+export function vifName(number: number): string {
   return number < 0x100 ? `device ${number}` : `vif${number >>> 8}.${number & 0xff}`;
 }

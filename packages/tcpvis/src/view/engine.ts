@@ -226,9 +226,11 @@ export class Engine {
       }
       case 'queue': {
         const layers: Layer[] = [];
+        // The same for all flows.
+        if (place > 0) return layers;
         for (const source of this.sources) {
           if (!source.digest.has.queue) continue;
-          layers.push(await source.line(range, 'queue', 'queue', place), ...source.marks(range, place));
+          layers.push(...(await source.queues(range, place)), ...source.marks(range, place));
         }
         return layers;
       }

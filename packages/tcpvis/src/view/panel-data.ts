@@ -24,6 +24,12 @@ export type SeriesId =
   | 'rxRing'
   | 'queue';
 
+/** One of several lines of a series: its name, and its place among them, which gives its colour. */
+export interface LinePart {
+  readonly name: string;
+  readonly place: number;
+}
+
 export type Layer =
   | {
       readonly type: 'line';
@@ -34,6 +40,8 @@ export type Layer =
       readonly line: Line;
       /** Its values do not widen the vertical axis: they are cut where the others end. */
       readonly loose?: boolean;
+      /** Which one, where a series has several lines. */
+      readonly part?: LinePart;
     }
   | { readonly type: 'bars'; readonly series: SeriesId; readonly flow: number; readonly bars: Bars }
   | { readonly type: 'marks'; readonly flow: number; readonly t: Float64Array; readonly kind: Uint8Array }
@@ -47,6 +55,11 @@ export type Layer =
       /** Behind the other layers, over the whole height, instead of a band. */
       readonly background: boolean;
     };
+
+/** @returns what a series, or a line of it, is known by in the legend and among the values at the cursor. */
+export function seriesKey(layer: { readonly series: SeriesId; readonly part?: LinePart }): string {
+  return layer.part === undefined ? layer.series : `${layer.series}:${layer.part.name}`;
+}
 
 /** Everything that a panel shows between t0 and t1. */
 export interface PanelData {

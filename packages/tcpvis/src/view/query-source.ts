@@ -1,9 +1,12 @@
 /** What the panels of a machine show between two times. */
+import { MACHINE_QUEUE } from '@qanat/flowlog';
+import { vifName } from './describe.ts';
 import { bucketAt, MARK_KIND, MARK_US } from './flow-digest.ts';
 import { lowerBound, upperBound } from './grow-table.ts';
 import type { Layer, SeriesId } from './panel-data.ts';
 import { LinePoints, type Range } from './points.ts';
 import { RAW_ROWS } from './query-flow.ts';
+import { QUEUE_FIRST_US, QUEUE_HI, QUEUE_LO } from './queue-digest.ts';
 import { MACHINE_VALUES, type MachineValue, machineValue, SLEEP_STATES, type SourceDigest } from './source-digest.ts';
 import type { SourceStore } from './store.ts';
 
@@ -50,6 +53,51 @@ export class SourceQuery {
       }
     }
     return { type: 'line', series, flow, style: 'step', line: points.line(raw) };
+  }
+
+  /** Packets that wait in the bridge: a line for each port. */
+  async queues(range: Range, flow: number): Promise<Layer[]> {
+    const { t0, t1 } = range;
+    const { machine } = this.store;
+    const { queues } = this.digest;
+    const { vifs } = queues;
+    const lines = new Map(vifs.map((vif) => [vif, new LinePoints(range)]));
+    const raw = machine.estimateRows(t0, t1) <= RAW_ROWS;
+    if (raw) {
+      // What each was when the view begins.
+      const carried = new Map(vifs.map((vif) => [vif, queues.of(vif)!.before(t0)]));
+      const first = machine.firstWithRowBefore(t0);
+      const end = Math.min(machine.chunks.length, machine.countStartingUntil(t1) + 1);
+      const tables = await Promise.all(machine.chunks.slice(first, end).map((chunk) => chunk.load()));
+      for (const { rows, timeUs, kind, a, b } of tables) {
+        const to = lowerBound(timeUs, t0, 0, rows);
+        for (let row = 0; row < to; row++) {
+          const vif = a[row]!;
+          if (kind[row] === MACHINE_QUEUE && carried.has(vif)) carried.set(vif, { t: timeUs[row]!, value: b[row]! });
+        }
+      }
+      for (const [vif, before] of carried) {
+        if (before !== undefined) lines.get(vif)!.add(before.t, before.value, before.value);
+      }
+      for (const { rows, timeUs, kind, a, b } of tables) {
+        const to = upperBound(timeUs, t1, 0, rows);
+        for (let row = lowerBound(timeUs, t0, 0, rows); row < to; row++) {
+          if (kind[row] === MACHINE_QUEUE) lines.get(a[row]!)?.add(timeUs[row]!, b[row]!, b[row]!);
+        }
+      }
+    } else {
+      for (const [vif, points] of lines) {
+        const { table } = queues.of(vif)!;
+        const times = table.column(QUEUE_FIRST_US);
+        for (let row = Math.max(0, bucketAt(table, t0)); row < table.rows && times[row]! <= t1; row++) {
+          points.add(times[row]!, table.column(QUEUE_LO)[row]!, table.column(QUEUE_HI)[row]!);
+        }
+      }
+    }
+    return vifs.map((vif, place) => {
+      const part = { name: vifName(vif), place };
+      return { type: 'line', series: 'queue', flow, style: 'step', line: lines.get(vif)!.line(raw), part };
+    });
   }
 
   sleep({ t0, t1, columns }: Range, flow: number): Layer[] {

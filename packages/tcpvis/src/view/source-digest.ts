@@ -12,11 +12,12 @@ import {
 } from '@qanat/flowlog';
 import { addMark, type MarkTable } from './flow-digest.ts';
 import { GrowTable } from './grow-table.ts';
+import { QueueDigest } from './queue-digest.ts';
 import { BUCKET_ROWS } from './segment-buckets.ts';
 import { StateTrack } from './state-track.ts';
 
 /** What is followed over time: lowest and highest of each, in this order, after first and last time. */
-export const MACHINE_VALUES = ['txRing', 'rxRing', 'queue'] as const;
+export const MACHINE_VALUES = ['txRing', 'rxRing'] as const;
 export type MachineValue = (typeof MACHINE_VALUES)[number];
 
 /** States of a domain. */
@@ -28,6 +29,8 @@ export const AWAKE = 3;
 
 export class SourceDigest {
   readonly values = new GrowTable(2 + 2 * MACHINE_VALUES.length);
+  /** Of the bridge. */
+  readonly queues = new QueueDigest();
   readonly sleep = new StateTrack();
   /** Bridge drops and sleep faults. */
   readonly marks: MarkTable = { table: new GrowTable(4), left: 0 };
@@ -71,8 +74,7 @@ export class SourceDigest {
       if (ranges[2 * index]! > ranges[2 * index + 1]!) continue;
       values.column(2 + 2 * index)[bucket] = ranges[2 * index]!;
       values.column(3 + 2 * index)[bucket] = ranges[2 * index + 1]!;
-      if (MACHINE_VALUES[index] === 'queue') has.queue = true;
-      else has.ring = true;
+      has.ring = true;
     }
   }
 
@@ -80,7 +82,10 @@ export class SourceDigest {
   #note({ kind: kinds, timeUs: times, a, b }: MachineTable, row: number): void {
     const kind = kinds[row]!;
     const timeUs = times[row]!;
-    if (kind === MACHINE_SLEEP) {
+    if (kind === MACHINE_QUEUE) {
+      this.has.queue = true;
+      this.queues.add(a[row]!, this.values.rows, timeUs, b[row]!);
+    } else if (kind === MACHINE_SLEEP) {
       this.has.sleep = true;
       if (this.sleep.changes === 0) this.sleep.set(timeUs - 1e-3, AWAKE);
       this.sleep.set(timeUs, ASLEEP);
@@ -101,6 +106,5 @@ export class SourceDigest {
 
 /** @returns the index into MACHINE_VALUES that a row of this `kind` and `a` gives a value (`b`) for, or -1. */
 export function machineValue(kind: number, a: number): number {
-  if (kind === MACHINE_RING_PUSH || kind === MACHINE_RING_REAP) return a === 0 ? 0 : 1;
-  return kind === MACHINE_QUEUE ? 2 : -1;
+  return kind !== MACHINE_RING_PUSH && kind !== MACHINE_RING_REAP ? -1 : a === 0 ? 0 : 1;
 }
