@@ -187,6 +187,17 @@ describe('qanat-flow info', () => {
     expect(told.flows[0]).toMatchObject({ localPort: 40_000, mss: trace.flows[0]!.mss });
   });
 
+  it('calls nothing 0 that a log of 2013 does not say', async () => {
+    await qanatFlow('convert', path('run.qflow'), path('of2013.log'));
+    const { out } = await qanatFlow('info', path('of2013.log'));
+    expect(out).toMatch(/flow 0: addresses not known \(source 0\)\n/);
+    expect(out).toMatch(/ {4}sent \d+ segments; received \d+ segments\n$/);
+    expect(out).not.toMatch(/ 0 |0\.0\.0\.0/);
+    const { out: json } = await qanatFlow('info', path('of2013.log'), '--json');
+    const [flow] = (JSON.parse(json) as { flows: { sent: object }[] }).flows;
+    expect(flow!.sent).toEqual({ segments: expect.any(Number), retransmissions: {} });
+  });
+
   it('counts the packets of a capture that are no TCP', async () => {
     const { capture } = transfer({ seed: 8, bytes: 20_000, delayUs: 100, lossRate: [0, 0] });
     writeFileSync(path('link.pcapng'), capture);

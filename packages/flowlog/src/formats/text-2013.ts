@@ -50,7 +50,8 @@ export function* writeText2013(trace: Trace, options: WriteOptions = {}): Genera
 
 /**
  * Reads a 2013 log leniently: what is no record is skipped and counted in `problems`. What the format does not carry
- * (addresses, flags, payload, window field, and all that came after 2013) is 0.
+ * (addresses, flags, payload, window field, and all that came after 2013) is 0, which stands for "not known"; in flight is
+ * what was sent and not acknowledged.
  */
 export function readText2013(bytes: Uint8Array): Trace {
   const parser = new Text2013Parser(bytes);
@@ -75,6 +76,7 @@ export function readText2013(bytes: Uint8Array): Trace {
     window.sndWnd = clamp(details[5]!);
     window.rcvWnd = clamp(details[6]!);
     window.cwnd = clamp(details[7]!);
+    window.pipe = Math.max(0, (window.sndNxt - window.sndUna) | 0);
     window.ssthresh = clamp(details[8]!);
     window.recoveryPoint = details[10]! | 0;
     window.info = windowInfo(clamp(details[4]!), details[9] !== 0, 0, 0, 0);

@@ -23,6 +23,7 @@ describe('a trace and the 2013 text format', () => {
     expect(segments.seq[5]! >>> 0).toBe(4294967295);
     expect([...windows.cwnd]).toEqual([2920, 4380, 1460]);
     expect([...windows.ssthresh]).toEqual([146_000, 146_000, 2920]);
+    expect([...windows.pipe]).toEqual([...windows.sndNxt].map((next, row) => next - windows.sndUna[row]!));
     expect([...windows.info].map(backoff)).toEqual([0, 0, 1]);
     expect([...windows.info].map(isInRecovery)).toEqual([false, false, true]);
     expect(windows.recoveryPoint[2]! >>> 0).toBe(466_437_667);
@@ -43,7 +44,8 @@ describe('a trace and the 2013 text format', () => {
     const flow = sampleTrace(1, 300).flows[0]!;
     const back = read('2013', text).flows[0]!;
     expect(back.segments.seq).toEqual(flow.segments.seq.slice(0, 300));
-    expect(back.windows.pipe.every((pipe) => pipe === 0)).toBe(true);
+    const { sndNxt, sndUna } = back.windows;
+    expect([...back.windows.pipe]).toEqual([...sndNxt].map((next, row) => Math.max(0, (next - sndUna[row]!) | 0)));
     expect(back.windows.sndWnd).toEqual(flow.windows.sndWnd.slice(0, 100));
   });
 

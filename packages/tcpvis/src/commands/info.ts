@@ -6,6 +6,7 @@ import {
   REASON_NONE,
   reasonName,
   type SourceTrace,
+  segmentFlags,
   segmentReason,
   type Trace,
 } from '@qanat/flowlog';
@@ -46,12 +47,14 @@ function span(trace: Trace): { readonly firstUs: number; readonly lastUs: number
 
 interface Traffic {
   readonly segments: number;
-  readonly bytes: number;
+  /** Undefined when the log does not tell: one of 2013 has neither flags nor lengths. */
+  readonly bytes: number | undefined;
   /** How often for which reason, by name. */
   readonly retransmissions: Readonly<Record<string, number>>;
 }
 
 function traffic({ segments }: FlowTrace, received: boolean): Traffic {
+  const tellsBytes = segments.rows === 0 || segments.info.some((info) => segmentFlags(info) !== 0);
   let count = 0;
   let bytes = 0;
   const retransmissions: Record<string, number> = {};
@@ -65,7 +68,7 @@ function traffic({ segments }: FlowTrace, received: boolean): Traffic {
     const name = reasonName(reason);
     retransmissions[name] = (retransmissions[name] ?? 0) + 1;
   }
-  return { segments: count, bytes, retransmissions };
+  return { segments: count, bytes: tellsBytes ? bytes : undefined, retransmissions };
 }
 
 function rowCounts(flow: FlowTrace): FlowRowCounts {
@@ -149,6 +152,7 @@ function losses(overwritten: number, dropped: number): string {
 }
 
 function ends(flow: FlowTrace): string {
+  if (flow.localPort === 0 && flow.remotePort === 0) return 'addresses not known';
   const address = (value: number, port: number) =>
     `${[24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.')}:${port}`;
   return `${address(flow.localAddress, flow.localPort)} - ${address(flow.remoteAddress, flow.remotePort)}`;
@@ -157,5 +161,5 @@ function ends(flow: FlowTrace): string {
 function trafficText({ segments, bytes, retransmissions }: Traffic): string {
   const reasons = Object.entries(retransmissions).map(([name, count]) => `${count} ${name}`);
   const again = reasons.length > 0 ? `, sent again: ${reasons.join(', ')}` : '';
-  return `${formatBytes(bytes)} in ${segments} segments${again}`;
+  return `${bytes === undefined ? '' : `${formatBytes(bytes)} in `}${segments} segments${again}`;
 }

@@ -7,6 +7,7 @@ import { lowerBound, upperBound } from './grow-table.ts';
 import { type PanelData, seriesKey } from './panel-data.ts';
 import { PANEL_KINDS, type PanelSpec } from './panels.ts';
 import type { FlowQuery } from './query-flow.ts';
+import { tellsDelay } from './segment-decoder.ts';
 import { SLEEP_STATES } from './source-digest.ts';
 import type { Chunk, ChunkList } from './store.ts';
 import { binUs } from './throughput.ts';
@@ -103,7 +104,7 @@ async function lastDelays(flow: FlowQuery, timeUs: number): Promise<Record<strin
   const found: Record<string, number> = {};
   await eachBack(flow, timeUs, (decoded, row, table) => {
     const key = decoded.direction[row] === 0 ? 'txDelay' : 'rxDelay';
-    if (!(key in found)) found[key] = table.delayUs[row]!;
+    if (!(key in found) && tellsDelay(table.info[row]!)) found[key] = table.delayUs[row]!;
     return 'txDelay' in found && 'rxDelay' in found;
   });
   return found;

@@ -91,12 +91,13 @@ export function describeWindow(table: WindowTable, row: number): Description {
     `cwnd ${formatBytes(table.cwnd[row]!)}`,
     `in flight ${formatBytes(table.pipe[row]!)}`,
     `rwnd ${formatBytes(table.sndWnd[row]!)}`,
-    `srtt ${formatDuration(table.srttUs[row]!)}`,
-    `RTO ${formatDuration(table.rtoUs[row]!)}`,
   ];
+  if (table.srttUs[row]! > 0) parts.push(`srtt ${formatDuration(table.srttUs[row]!)}`);
+  if (table.rtoUs[row]! > 0) parts.push(`RTO ${formatDuration(table.rtoUs[row]!)}`);
   if (caState(info) > 0) parts.push(CA_NAMES[caState(info)] ?? '');
   if (backoff(info) > 0) parts.push(`backoff ${backoff(info)}`);
-  parts.push(`limited by ${LIMITED_NAMES[limitedBy(info)] ?? '?'}`);
+  // A log of 2013 knows neither the one nor the other.
+  if (table.rtoUs[row]! > 0) parts.push(`limited by ${LIMITED_NAMES[limitedBy(info)] ?? '?'}`);
   return { what: 'WND', detail: parts.join(' · '), notable: caState(info) > 1 };
 }
 

@@ -197,6 +197,8 @@ export class Engine {
     if (spec.kind === 'queue') return this.sources.some(({ digest }) => digest.has.queue);
     // A capture does not tell how long a segment was under way inside.
     if (spec.kind === 'delay') return source?.store.descriptor.kind !== 'capture';
+    // Nothing of a log of 2013, nor of a capture of acknowledgments only.
+    if (spec.kind === 'rtt' && this.complete) return flow.digest.tellsRoundTrips || flow.digest.rtt.samples.rows > 0;
     if (spec.kind === 'limited') return flow.digest.limited.changes > 1;
     return true;
   }

@@ -11,6 +11,7 @@ import {
   limitedBy,
   type SackTable,
   type SegmentTable,
+  segmentFlags,
   TIMER_LOSS_PROBE,
   TIMER_RTO,
   type WindowTable,
@@ -21,6 +22,7 @@ import {
   BUCKET_ROWS,
   SEG_ACK_HI,
   SEG_COLUMNS,
+  SEG_CUM_ACK,
   SEG_CUM_BYTES,
   SEG_SACK_HI,
   SEG_SACK_LO,
@@ -46,6 +48,14 @@ export const WINDOW_VALUES = [
   'pacingRate',
 ] as const;
 export type WindowValue = (typeof WINDOW_VALUES)[number];
+
+/** Of these 0 stands for "not known". */
+const ROUND_TRIPS: readonly WindowValue[] = ['srttUs', 'rttvarUs', 'rtoUs', 'minRttUs'];
+
+/** @returns the values of a column of windows that are told at least: from here on. */
+export function leastTold(name: WindowValue): number {
+  return ROUND_TRIPS.includes(name) ? 1 : 0;
+}
 
 /** Marks beyond this are counted only. */
 const MAX_MARKS = 200_000;
@@ -79,6 +89,10 @@ export class FlowDigest {
   /** Everything before this is in `segments` and `windows`. */
   segmentsUntilUs = Number.NEGATIVE_INFINITY;
   windowsUntilUs = Number.NEGATIVE_INFINITY;
+  /** Whether segments say how much data they have: those of a log of 2013, which have no flags either, do not. */
+  tellsPayload = false;
+  /** Whether a window update has a time of a round trip. */
+  tellsRoundTrips = false;
   #limitedByEvents = false;
   /** What `isStale` compares. */
   readonly #basis: string;
@@ -99,16 +113,18 @@ export class FlowDigest {
     return this.snapshots.length > 0 && basisOf(this.#store) !== this.#basis;
   }
 
-  /** Payload bytes seen in a direction so far. */
+  /** Payload bytes seen in a direction so far; those acknowledged, where segments do not tell. */
   bytes(direction: number): number {
     const { rows } = this.segments;
-    return rows === 0 ? 0 : this.segments.column(segmentColumn(direction, SEG_CUM_BYTES))[rows - 1]!;
+    const sum = this.tellsPayload ? SEG_CUM_BYTES : SEG_CUM_ACK;
+    return rows === 0 ? 0 : this.segments.column(segmentColumn(direction, sum))[rows - 1]!;
   }
 
   /** Takes the next chunk of segments. */
   addSegments(table: SegmentTable): void {
     this.snapshots.push(this.decoder.snapshot());
     this.segmentChunkBuckets.push(this.segments.rows);
+    this.tellsPayload ||= table.info.some((info) => segmentFlags(info) !== 0);
     const decoded = this.decoder.decode(table);
     this.#fold.add(table, decoded);
     this.rtt.add(decoded);
@@ -149,13 +165,17 @@ export class FlowDigest {
       this.windows.column(1)[bucket] = table.timeUs[to - 1]!;
       WINDOW_VALUES.forEach((name, index) => {
         const values = table[name];
-        let lowest = values[from]!;
-        let highest = lowest;
-        for (let row = from + 1; row < to; row++) {
+        const least = leastTold(name);
+        let lowest = Number.POSITIVE_INFINITY;
+        let highest = Number.NEGATIVE_INFINITY;
+        for (let row = from; row < to; row++) {
           const value = values[row]!;
+          if (value < least) continue;
           if (value < lowest) lowest = value;
           if (value > highest) highest = value;
         }
+        if (highest < lowest) return;
+        this.tellsRoundTrips ||= least > 0;
         this.windows.column(2 + 2 * index)[bucket] = lowest;
         this.windows.column(3 + 2 * index)[bucket] = highest;
       });

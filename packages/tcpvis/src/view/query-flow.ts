@@ -1,6 +1,14 @@
 /** What the panels of a flow show between two times: out of rows where few are in view, else out of the digest. */
 import { CA_NAMES, LIMITED_NAMES, type SegmentTable, sackBlocks } from '@qanat/flowlog';
-import { bucketAt, type FlowDigest, MARK_KIND, MARK_US, WINDOW_VALUES, type WindowValue } from './flow-digest.ts';
+import {
+  bucketAt,
+  type FlowDigest,
+  leastTold,
+  MARK_KIND,
+  MARK_US,
+  WINDOW_VALUES,
+  type WindowValue,
+} from './flow-digest.ts';
 import { lowerBound, upperBound } from './grow-table.ts';
 import type { Layer, SeriesId } from './panel-data.ts';
 import { BarPoints, LinePoints, type Range } from './points.ts';
@@ -20,7 +28,7 @@ import {
   SEG_SACK_LO,
   segmentColumn,
 } from './segment-buckets.ts';
-import { type DecodedSegments, type Direction, SegmentDecoder } from './segment-decoder.ts';
+import { type DecodedSegments, type Direction, SegmentDecoder, tellsDelay } from './segment-decoder.ts';
 import type { FlowStore } from './store.ts';
 
 /** Up to so many rows in view are looked at one by one. */
@@ -132,6 +140,7 @@ export class FlowQuery {
     if (raw) {
       await this.eachSegment(range, (table, decoded, from, to) => {
         for (let row = from; row < to; row++) {
+          if (!tellsDelay(table.info[row]!)) continue;
           const delay = table.delayUs[row]!;
           (decoded.direction[row] === 0 ? sent : received).add(table.timeUs[row]!, delay, delay);
         }
@@ -242,9 +251,10 @@ export class FlowQuery {
     const { windows } = this.store;
     const points = new LinePoints(range);
     const raw = windows.estimateRows(t0, t1) <= RAW_ROWS;
+    const least = leastTold(name);
     const add = (t: number, lo: number, hi: number): void => {
-      if (lo >= UNLIMITED) return;
-      points.add(t, lo, Math.min(hi, hi >= UNLIMITED ? lo : hi));
+      if (lo >= UNLIMITED || hi < least) return;
+      points.add(t, lo < least ? hi : lo, Math.min(hi, hi >= UNLIMITED ? lo : hi));
     };
     const first = windows.firstWithRowBefore(t0);
     const end = Math.min(windows.chunks.length, windows.countStartingUntil(t1) + 1);

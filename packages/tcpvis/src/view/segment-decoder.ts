@@ -21,6 +21,11 @@ const SYN = 0x02;
 const RST = 0x04;
 const ACK = 0x10;
 
+/** @returns whether a row tells how long the segment was under way inside: a log of 2013 does of what was sent only. */
+export function tellsDelay(info: number): boolean {
+  return !isReceived(info) || segmentFlags(info) !== 0;
+}
+
 /** A jump farther than this is a number that does not belong to the connection. */
 const PLAUSIBLE = 2 ** 30;
 

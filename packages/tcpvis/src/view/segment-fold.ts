@@ -1,4 +1,4 @@
-import { type SegmentTable, sackBlocks } from '@qanat/flowlog';
+import { type SegmentTable, sackBlocks, segmentFlags } from '@qanat/flowlog';
 import type { GrowTable } from './grow-table.ts';
 import {
   BUCKET_ROWS,
@@ -22,7 +22,7 @@ import {
   SEG_SACKS,
   segmentColumn,
 } from './segment-buckets.ts';
-import { type DecodedSegments, KIND_NEW } from './segment-decoder.ts';
+import { type DecodedSegments, KIND_NEW, tellsDelay } from './segment-decoder.ts';
 
 /** Pairs of columns that hold the lowest and the highest of something. */
 const RANGES = [SEG_DATA_LO, SEG_AGAIN_LO, SEG_ACK_LO, SEG_EDGE_LO, SEG_DELAY_LO] as const;
@@ -77,7 +77,7 @@ export class SegmentFold {
   }
 
   /** What rows of one direction say of their own data. @param at where the numbers of the direction are. */
-  #takeData({ delayUs }: SegmentTable, decoded: DecodedSegments, from: number, to: number, at: number): void {
+  #takeData({ delayUs, info }: SegmentTable, decoded: DecodedSegments, from: number, to: number, at: number): void {
     const { start: starts, end: ends, kind: kinds, cumBytes } = decoded;
     const now = this.#now;
     let dataLo = now[at + SEG_DATA_LO]!;
@@ -86,11 +86,14 @@ export class SegmentFold {
     let delayHi = now[at + SEG_DELAY_HI]!;
     for (let row = from; row < to; row++) {
       const delay = delayUs[row]!;
-      if (delay < delayLo) delayLo = delay;
-      if (delay > delayHi) delayHi = delay;
+      if (delay > 0 || tellsDelay(info[row]!)) {
+        if (delay < delayLo) delayLo = delay;
+        if (delay > delayHi) delayHi = delay;
+      }
       const start = starts[row]!;
       const end = ends[row]!;
-      if (end <= start) continue;
+      // A log of 2013 has no flags and no lengths, but what was sent.
+      if (end <= start && segmentFlags(info[row]!) !== 0) continue;
       const kind = kinds[row]!;
       if (kind === KIND_NEW) {
         if (start < dataLo) dataLo = start;

@@ -46,7 +46,7 @@ export async function throughput(
   until = Math.min(until, range.t1 + bin);
   const layers: Layer[] = [];
   const goodput = acked.rates(until, range);
-  if (!brief) {
+  if (!brief && query.digest.tellsPayload) {
     const line = sent.rates(until, range).line(true);
     layers.push({ type: 'line', series: 'throughput', flow, style: 'step', line });
   }
