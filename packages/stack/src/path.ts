@@ -51,6 +51,10 @@ export class Path implements TcpPath {
     return this.#interface;
   }
 
+  get txQueues(): number {
+    return this.#interface.netif.txQueues ?? 1;
+  }
+
   get gsoMaxBytes(): number {
     return this.#interface.netif.offload.gsoMaxBytes;
   }

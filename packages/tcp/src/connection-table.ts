@@ -365,5 +365,12 @@ export class ConnectionTable {
 /** In TIME-WAIT, with nothing left to be told, read, sent or watched. */
 function needsLittle(c: Connection): boolean {
   const told = c.events === 0 && !c.ackNow && !c.touched;
-  return told && !c.awaitsAnswers && c.observer === undefined && c.accurateEcn === undefined && c.rcv.readable === 0;
+  return (
+    told &&
+    !c.txBlocked &&
+    !c.awaitsAnswers &&
+    c.observer === undefined &&
+    c.accurateEcn === undefined &&
+    c.rcv.readable === 0
+  );
 }

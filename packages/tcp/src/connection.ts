@@ -19,6 +19,7 @@ import { SendQueue } from './send-queue.ts';
 import { CA_OPEN, CA_RECOVERY, CLOSED, stateName, type TcpErrorCode, type TcpState, TIME_WAIT } from './state.ts';
 import type { TcpStats } from './stats.ts';
 import { TIMER_PERSIST, TIMER_RETRANSMIT } from './timer-modes.ts';
+import type { TxLine } from './tx-line.ts';
 import { windowShiftFor } from './window.ts';
 
 /**
@@ -101,8 +102,12 @@ export class Connection implements TimedState, TimerState, ModelState {
   urgentSending = false;
   /** The last write was refused (in part): tell when there is room. */
   wantWrite = false;
-  /** The device was full: output goes on with `transmitReady`. */
+  /** The device was full: output goes on with `transmitReady`, in its turn. */
   txBlocked = false;
+  /** Where it waits for that, after whom and before whom. */
+  txLine: TxLine | undefined;
+  txAhead: Connection | undefined;
+  txBehind: Connection | undefined;
   /** In the layer's list of those that wait for the device's answers: packets refer to what is acknowledged. */
   awaitsAnswers = false;
 

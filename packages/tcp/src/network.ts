@@ -33,8 +33,10 @@ export interface TcpPath {
   readonly mtu: number;
   /** Largest one that our own device takes: what we can receive. */
   readonly deviceMtu: number;
-  /** The device that it sends by: who shares it waits in turn when it is full. */
+  /** The device that it sends by: who shares a transmit queue of it waits in turn when that is full. */
   readonly device: object;
+  /** Transmit queues of the device, over which flows are spread by `flowQueue`. */
+  readonly txQueues: number;
   /** The device computes the checksum: only the pseudo-header sum need be there. */
   readonly checksumOffload: boolean;
   /** Largest IPv4 packet that the device cuts into segments itself, in bytes; 0: it takes single segments only. */

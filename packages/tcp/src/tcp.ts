@@ -223,11 +223,12 @@ export class Tcp implements PassiveContext {
         if (c.touched) continue;
       }
       if (c.state !== CLOSED && c.state !== SYN_SENT && !c.txBlocked) {
-        if (!served && this.#device.hasRefused) {
+        if (this.#device.hasRefused) {
+          if (!served) this.#device.serve();
           served = true;
-          this.#device.serve();
         }
-        output(c);
+        if (!c.txBlocked && (!this.#device.hasRefused || !this.#device.mustWait(c))) output(c);
+        else c.rearm();
       } else if (c.state !== CLOSED) c.rearm();
       if (c.state === TIME_WAIT) this.#connections.retire(c);
     }
@@ -394,6 +395,7 @@ export class Tcp implements PassiveContext {
 
   forget(c: Connection): void {
     this.#connections.remove(c);
+    this.#device.forget(c);
     this.timers.cancel(c.timer);
   }
 

@@ -228,6 +228,7 @@ export class Harness implements TcpNetwork {
         return h.pathMtus.get(remoteAddress) ?? h.mtu;
       },
       device: h,
+      txQueues: 1,
       checksumOffload: h.checksumOffload,
       gsoMaxBytes: h.gsoMaxBytes,
       reserve(tcpBytes: number): number {

@@ -92,6 +92,7 @@ export class End implements TcpNetwork {
       mtu,
       deviceMtu: mtu,
       device: this,
+      txQueues: 1,
       checksumOffload: false,
       gsoMaxBytes: 0,
       reserve: () => OUT,
