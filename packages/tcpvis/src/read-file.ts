@@ -1,10 +1,21 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { FORMATS, type Format, formatByContent, formatByFileName, formatByName, type Trace } from '@qanat/flowlog';
+import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import {
+  FORMATS,
+  type Format,
+  formatByContent,
+  formatByFileName,
+  formatByName,
+  type Trace,
+  walkTrace,
+} from '@qanat/flowlog';
 import { UsageError } from './usage-error.ts';
 
 const READ_BYTES = 1 << 26;
 /** Most that one Uint8Array holds in every engine. */
 const MAX_FILE_BYTES = 2 ** 32 - 1;
+
+/** So much of a file that is no flow log is looked at for something that can be read: first little, then more. */
+const LOOK_BYTES = [1 << 20, 1 << 26];
 
 /** A file that was read as a trace. */
 export interface TraceFile {
@@ -14,23 +25,80 @@ export interface TraceFile {
   readonly trace: Trace;
 }
 
+interface ReadableFormat extends Format {
+  readonly read: NonNullable<Format['read']>;
+}
+
 /**
  * Reads a flow log or a capture.
  * @param from the name of its format; its content, then its name decide when not given.
- * @throws UsageError in one line when it is missing, or of no format that can be read.
+ * @throws UsageError in one line when it is missing, of no format that can be read, or holds nothing that can be read.
  */
 export function readTraceFile(path: string, from?: string): TraceFile {
   const named = from === undefined ? undefined : formatNamed(from);
   const bytes = readBytes(path);
-  const format = named ?? formatByContent(bytes) ?? formatByFileName(path);
-  if (bytes.length === 0) throw new UsageError(`${path} is empty`);
+  const format = formatToRead(path, bytes, named);
+  const trace = format.read(bytes);
+  refuseNothing(path, format, trace);
+  return { path, bytes: bytes.length, format, trace };
+}
+
+/**
+ * Looks whether there is anything in a file that can be read: at no more of it than that takes.
+ * @param read gives bytes of the file.
+ * @throws UsageError as `readTraceFile`.
+ */
+export async function checkReadable(
+  path: string,
+  size: number,
+  read: (offset: number, length: number) => Uint8Array,
+): Promise<void> {
+  for (const most of LOOK_BYTES) {
+    const start = read(0, Math.min(size, most));
+    const format = formatToRead(path, start);
+    if (format.name === 'qflow') {
+      const walk = walkTrace(read, size);
+      for (;;) {
+        const step = await walk.next();
+        const { flows, chunks } = step.value;
+        if (flows.length > 0 || chunks.length > 0) return;
+        if (step.done === true) return refuse(path, format, step.value.problems);
+      }
+    }
+    const trace = format.read(start);
+    if (start.length === size) return refuseNothing(path, format, trace);
+    if (!isNothing(trace)) return;
+  }
+}
+
+function formatToRead(path: string, start: Uint8Array, named?: Format): ReadableFormat {
+  if (start.length === 0) throw new UsageError(`${path} is empty`);
+  const format = named ?? formatByContent(start) ?? formatByFileName(path);
+  if (format === undefined && start[0] === 0x1f && start[1] === 0x8b) {
+    throw new UsageError(`${path} is compressed: unpack it with gunzip first`);
+  }
   if (format === undefined) {
     throw new UsageError(`${path} is of no known format: give --from with one of ${formatNames('read')}`);
   }
-  if (format.read === undefined) {
+  const { read } = format;
+  if (read === undefined) {
     throw new UsageError(`${path}: ${format.name} (${format.title}) is only written; read are ${formatNames('read')}`);
   }
-  return { path, bytes: bytes.length, format, trace: format.read(bytes) };
+  return { ...format, read };
+}
+
+/** A log in which nothing happened is no mistake: one of which nothing could be read is. */
+function refuseNothing(path: string, format: Format, trace: Trace): void {
+  if (isNothing(trace)) refuse(path, format, trace.problems);
+}
+
+function isNothing({ flows, sources, frames }: Trace): boolean {
+  return flows.length === 0 && (frames?.rows ?? 0) === 0 && sources.every(({ machine }) => machine.rows === 0);
+}
+
+function refuse(path: string, { name }: Format, problems: readonly string[]): void {
+  const [problem] = problems;
+  if (problem !== undefined) throw new UsageError(`${path} holds nothing that can be read as ${name}: ${problem}`);
 }
 
 /** @throws UsageError when no format has that name. */
@@ -51,30 +119,53 @@ export function formatNames(what: 'read' | 'write'): string {
 
 /** The whole file; Node's own readFile stops at 2 GiB. */
 export function readBytes(path: string): Uint8Array {
-  let descriptor: number;
+  const { descriptor, stat } = openFile(path);
   try {
-    descriptor = openSync(path, 'r');
-  } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${reason(error)}`);
-  }
-  try {
-    const stat = fstatSync(descriptor);
-    if (stat.isDirectory()) throw new UsageError(`${path} is a directory: give a file`);
     if (!stat.isFile()) return readPipe(descriptor, path);
     if (stat.size > MAX_FILE_BYTES) throw new UsageError(`${path} is too large: at most 4 GiB can be read`);
-    const bytes = new Uint8Array(stat.size);
-    let at = 0;
-    while (at < bytes.length) {
-      const got = readSync(descriptor, bytes, at, Math.min(READ_BYTES, bytes.length - at), at);
-      if (got === 0) break;
-      at += got;
-    }
-    return bytes.subarray(0, at);
+    return readPart(descriptor, 0, stat.size);
   } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError(`${path} cannot be read: ${reason(error)}`);
+    throw usageError(path, error);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** As `checkReadable`, of a file that is not read as a whole. */
+export async function checkFileReadable(path: string): Promise<void> {
+  const { descriptor, stat } = openFile(path);
+  try {
+    if (!stat.isFile()) throw new UsageError(`${path} is no file that can be read more than once`);
+    await checkReadable(path, stat.size, (offset, length) => readPart(descriptor, offset, length));
+  } catch (error) {
+    throw usageError(path, error);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openFile(path: string): { readonly descriptor: number; readonly stat: Stats } {
+  try {
+    const descriptor = openSync(path, 'r');
+    const stat = fstatSync(descriptor);
+    if (!stat.isDirectory()) return { descriptor, stat };
+    closeSync(descriptor);
+  } catch (error) {
+    throw usageError(path, error);
+  }
+  throw new UsageError(`${path} is a directory: give a file`);
+}
+
+/** @returns less when the file ends before. */
+function readPart(descriptor: number, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  while (at < length) {
+    const got = readSync(descriptor, bytes, at, Math.min(READ_BYTES, length - at), offset + at);
+    if (got === 0) break;
+    at += got;
+  }
+  return bytes.subarray(0, at);
 }
 
 function readPipe(descriptor: number, path: string): Uint8Array {
@@ -91,6 +182,10 @@ function readPipe(descriptor: number, path: string): Uint8Array {
     if (got === 0) return bytes.subarray(0, at);
     at += got;
   }
+}
+
+function usageError(path: string, error: unknown): UsageError {
+  return error instanceof UsageError ? error : new UsageError(`${path} cannot be read: ${reason(error)}`);
 }
 
 function reason(error: unknown): string {

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeTrace, FORMATS, readAny, type Trace } from '@qanat/flowlog';
+import { crc32, encodeTrace, FORMATS, readAny, type Trace } from '@qanat/flowlog';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../src/index.ts';
 import { formatBytes, Progress } from '../src/progress.ts';
@@ -126,7 +126,7 @@ describe('qanat-flow convert', () => {
     for (const [args, message] of cases) {
       const { code, out, error } = await qanatFlow(...args);
       expect([args, code, out]).toEqual([args, 2, '']);
-      expect(error.replace(/^qanat-flow: 2013 holds one flow.*\n/, '')).toMatch(/^qanat-flow: [^\n]+\n$/);
+      expect(error).toMatch(/^qanat-flow: [^\n]+\n$/);
       expect(error).toMatch(message);
     }
     expect(readdirSync(folder)).toEqual(before);
@@ -139,6 +139,98 @@ describe('qanat-flow convert', () => {
     await qanatFlow('convert', path('run.qflow'), path('old.jsonl'));
     expect(readFileSync(path('old.jsonl'), 'utf8')).toMatch(/^\{"type":"trace"/);
     expect(existsSync(path(`old.jsonl.${process.pid}.partial`))).toBe(false);
+  });
+});
+
+describe('what cannot be read', () => {
+  const noise = Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 7919 + (i >> 3) * 104_729) & 0xff));
+  /** Of the next version: the header says so, and its CRC is right. */
+  const later = (): Buffer => {
+    const bytes = Buffer.from(readFileSync(path('run.qflow')));
+    bytes.writeUInt16LE(2, 8);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, 36)), 36);
+    return bytes;
+  };
+
+  it('is told in one line with the name of the file and why, by every command; a file in its place stays as it was', async () => {
+    writeFileSync(path('v2.qflow'), later());
+    writeFileSync(path('noise.qflow'), noise);
+    writeFileSync(path('noise.jsonl'), noise);
+    writeFileSync(path('hello.log'), 'hello\n');
+    writeFileSync(path('noise.raw'), noise);
+    writeFileSync(path('packed.gz'), Buffer.from([0x1f, 0x8b, 8, 0, 0, 0]));
+    writeFileSync(path('head.qflow'), readFileSync(path('run.qflow')).subarray(0, 40));
+    mkdirSync(path('there'), { recursive: true });
+    for (const name of ['out.jsonl', 'out.log', 'out.html', 'out.svg']) writeFileSync(path(`there/${name}`), 'kept');
+    const before = readdirSync(path('there'));
+    const version = /version 2; this reader knows version 1/;
+    const inputs: readonly (readonly [string[], RegExp])[] = [
+      [['v2.qflow'], version],
+      [['noise.qflow'], /does not begin as a flow log/],
+      [['noise.jsonl'], /\d+ lines could not be read/],
+      [['hello.log'], /1 line is no record and was skipped/],
+      [['packed.gz'], /is compressed/],
+      [['head.qflow'], /has no end/],
+      [['noise.raw'], /is of no known format/],
+      [['noise.raw', '--from', 'qflow'], /does not begin as a flow log/],
+      [['noise.raw', '--from', '2013'], /lines are no records/],
+      [['noise.raw', '--from', 'pcap'], /this is no pcap file/],
+      [['noise.raw', '--from', 'pcapng'], /5000 bytes are no blocks/],
+      [['noise.raw', '--from', 'jsonl'], /lines could not be read/],
+    ];
+    for (const [[file, ...from], why] of inputs) {
+      const input = path(file!);
+      const runs = [
+        ['info', input, ...from],
+        ['convert', input, path('there/out.jsonl'), ...from],
+        ['convert', input, path('there/out.log'), ...from],
+        ['convert', input, path('there/new.qflow'), ...from],
+      ];
+      if (from.length === 0) {
+        runs.push(['html', input, path('there/out.html')], ['plot', input, path('there/out.svg')], ['serve', input]);
+      }
+      for (const args of runs) {
+        const { code, out, error } = await qanatFlow(...args);
+        expect([args, code, out]).toEqual([args, 2, '']);
+        expect(error).toMatch(/^qanat-flow: [^\n]+\n$/);
+        expect(error).toContain(file);
+        expect(error).toMatch(why);
+      }
+    }
+    expect(readdirSync(path('there'))).toEqual(before);
+    for (const name of before) expect(readFileSync(path(`there/${name}`), 'utf8')).toBe('kept');
+  });
+
+  it('a log or capture without a flow gives no empty file of a format that holds flows only', async () => {
+    writeFileSync(path('no-flows.qflow'), encodeTrace({ ...trace, flows: [] }));
+    for (const name of ['2013', 'csv', 'xplot', 'qlog', 'sqlog', 'ss', 'pcapng']) {
+      const { code, error } = await qanatFlow('convert', path('no-flows.qflow'), path('none.out'), '--to', name);
+      expect([name, code]).toEqual([name, 2]);
+      expect(error).toMatch(/^qanat-flow: [^\n]*no-flows\.qflow holds no flow[^\n]*\n$/);
+      expect(existsSync(path('none.out'))).toBe(false);
+    }
+    expect(await qanatFlow('convert', path('no-flows.qflow'), path('none.jsonl'))).toMatchObject({ code: 0 });
+    writeFileSync(path('tap.pcapng'), transfer({ seed: 8, bytes: 20_000, delayUs: 100, lossRate: [0, 0] }).capture);
+    for (const name of ['csv', 'ss']) {
+      const { code, error } = await qanatFlow('convert', path('tap.pcapng'), path('none.out'), '--to', name);
+      expect([name, code, existsSync(path('none.out'))]).toEqual([name, 2, false]);
+      expect(error).toMatch(/^qanat-flow: [^\n]*tap\.pcapng has no window update[^\n]*\n$/);
+    }
+  });
+
+  it('torn anywhere, a file still gives what was whole, to every command', async () => {
+    const bytes = readFileSync(path('run.qflow'));
+    for (const length of [bytes.length - 1, bytes.length >> 1, bytes.length >> 3]) {
+      writeFileSync(path('cut.qflow'), bytes.subarray(0, length));
+      for (const args of [
+        ['info', path('cut.qflow')],
+        ['convert', path('cut.qflow'), path('cut.jsonl')],
+        ['html', path('cut.qflow'), path('cut.html')],
+      ]) {
+        expect([args, (await qanatFlow(...args)).code]).toEqual([args, 0]);
+      }
+      expect(readAny(readFileSync(path('cut.jsonl'))).flows.length).toBeGreaterThan(0);
+    }
   });
 });
 

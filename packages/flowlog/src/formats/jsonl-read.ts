@@ -172,7 +172,8 @@ export function readJsonl(bytes: Uint8Array): Trace {
     if (fields !== undefined && take(reading, fields)) continue;
     if (badLines++ === 0) firstBad = number;
   }
-  if (badLines > 0) reading.problems.push(`${badLines} lines could not be read, the first is line ${firstBad}`);
+  if (badLines === 1) reading.problems.push(`line ${firstBad} could not be read`);
+  else if (badLines > 1) reading.problems.push(`${badLines} lines could not be read, the first is line ${firstBad}`);
   return reading.finish();
 }
 

@@ -83,7 +83,9 @@ export function readText2013(bytes: Uint8Array): Trace {
     windows.push(window);
   }
   const problems: string[] = [];
-  if (parser.skippedLines > 0) problems.push(`${parser.skippedLines} lines are no records and were skipped`);
+  const skipped = parser.skippedLines;
+  if (skipped === 1) problems.push('1 line is no record and was skipped');
+  else if (skipped > 1) problems.push(`${skipped} lines are no records and were skipped`);
   const descriptor = flowDescriptor({ id: 0, source: 0, startUs: 0 });
   return {
     sources: [sourceTrace({ id: 0, name: 'log of 2013', kind: 'host' })],

@@ -16,6 +16,8 @@ import { formatBytes, Progress } from '../progress.ts';
 import { formatNamed, formatNames, readTraceFile } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
 
+/** Formats that can keep what is of no flow: rows of the machine. */
+const MACHINE_FORMATS: readonly string[] = ['qflow', 'jsonl'];
 /** Formats that show nothing but window updates: a capture has none. */
 const WINDOW_FORMATS: readonly string[] = ['csv', 'ss'];
 
@@ -48,17 +50,20 @@ function convert(input: string, out: string, options: ConvertOptions, output: Ou
   if (write === undefined) throw new UsageError(`${name} (${title}) is only read: write ${formatNames('write')}`);
   if (isSameFile(input, out)) throw new UsageError(`${out} is the file that is read: give another name`);
   const { trace } = readTraceFile(input, options.from);
-  for (const problem of trace.problems) output.error(`qanat-flow: ${input}: ${problem}\n`);
   const unknown = options.flow?.find((id) => !trace.flows.some((flow) => flow.id === id));
   if (unknown !== undefined) throw new UsageError(`${input} has no flow ${unknown}: ${flowList(trace)}`);
   const writing: WriteOptions = {
     ...(options.flow === undefined ? {} : { flows: options.flow }),
     ...(options.interval === undefined ? {} : { intervalUs: options.interval * 1e6 }),
   };
-  tellLeftOut(format, trace, writing, output);
+  const lack = lackOf(format, trace, writing);
+  if (lack !== undefined)
+    throw new UsageError(`${input} ${lack}${trace.problems.length > 0 ? `: ${trace.problems[0]}` : ''}`);
   const file = OutputFile.open(out);
   const progress = new Progress(output, out);
   try {
+    for (const problem of trace.problems) output.error(`qanat-flow: ${input}: ${problem}\n`);
+    tellLeftOut(format, trace, writing, output);
     write(
       trace,
       (piece) => {
@@ -88,15 +93,24 @@ function isSameFile(a: string, b: string): boolean {
   }
 }
 
+/** @returns why there is nothing to write, undefined when there is something. */
+function lackOf({ name, title }: Format, trace: Trace, options: WriteOptions): string | undefined {
+  // Packets of a capture stay packets.
+  if (MACHINE_FORMATS.includes(name) || (name === 'pcapng' && trace.frames !== undefined)) return undefined;
+  const flows = flowsToWrite(trace, options);
+  if (flows.length === 0) return `holds no flow to write as ${title}`;
+  if (WINDOW_FORMATS.includes(name) && flows.every(({ windows }) => windows.rows === 0))
+    return `has no window update, of which ${name} has a line each`;
+  const isEmpty = flows.every(({ segments, windows }) => segments.rows === 0 && windows.rows === 0);
+  return isEmpty ? `has no row of a flow to write as ${title}` : undefined;
+}
+
 /** Says which flows a format does not take, when nobody chose. */
 function tellLeftOut(format: Format, trace: Trace, options: WriteOptions, output: Output): void {
   const flows = flowsToWrite(trace, options);
   if (format.singleFlow && flows.length > 1) {
     const { id } = busiestFlow(flows) as FlowTrace;
     output.error(`qanat-flow: ${format.name} holds one flow: flow ${id} of ${flows.length}; --flow chooses another\n`);
-  }
-  if (WINDOW_FORMATS.includes(format.name) && flows.every((flow) => flow.windows.rows === 0)) {
-    output.error(`qanat-flow: ${format.name} has a line per window update, and there is none here\n`);
   }
   if (format.name !== 'pcapng' || options.flows !== undefined || trace.frames !== undefined) return;
   const shown = flowsToShow(flows);

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Output } from '../output.ts';
 import { pageHtml } from '../page-html.ts';
 import { formatBytes } from '../progress.ts';
-import { readBytes } from '../read-file.ts';
+import { checkReadable, readBytes } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
 import { writeOutput } from './files.ts';
 
@@ -28,6 +28,7 @@ export function registerHtml(program: Command, output: Output): void {
             `${input} has ${formatBytes(bytes.length)}, and a page holds ${formatBytes(MAX_BYTES)} at most: look at it with 'qanat-flow serve ${input}', or open the page of 'qanat-flow html - viewer.html' and drop it there`,
           );
         }
+        await checkReadable(input, bytes.length, (offset, length) => bytes.subarray(offset, offset + length));
         writeOutput(out, await pageHtml({ kind: 'embedded', name: basename(input), bytes }));
       }
       output.out(`${out}\n`);

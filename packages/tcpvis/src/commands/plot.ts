@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ThemeName } from '../draw/theme.ts';
 import type { Output } from '../output.ts';
 import { plotSvg, pngOfSvg } from '../plot-file.ts';
-import { readBytes } from '../read-file.ts';
+import { checkReadable, readBytes } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
 import { bytesInMemory } from '../view/bytes.ts';
 import { Engine } from '../view/engine.ts';
@@ -48,13 +48,15 @@ export function registerPlot(program: Command, output: Output): void {
 
 async function draw(input: string, options: Options, output: Output): Promise<string> {
   const name = basename(input);
-  const store = await openTrace(bytesInMemory(readBytes(input)), name).catch((error: Error) => {
+  const bytes = readBytes(input);
+  await checkReadable(input, bytes.length, (offset, length) => bytes.subarray(offset, offset + length));
+  const store = await openTrace(bytesInMemory(bytes), name).catch((error: Error) => {
     throw new UsageError(error.message);
   });
   const engine = new Engine(store);
   await engine.scan();
-  for (const problem of store.problems.slice(0, 5)) output.error(`${name}: ${problem}\n`);
-  if (store.flows.length === 0) throw new UsageError(`${name} holds no flow`);
+  if (store.flows.length === 0) throw new UsageError(`${input} holds no flow`);
+  for (const problem of store.problems.slice(0, 5)) output.error(`qanat-flow: ${input}: ${problem}\n`);
   const [first, last] = engine.range;
   const t0 = options.fromS === undefined ? first : first + options.fromS * 1e6;
   const t1 = options.toS === undefined ? last : first + options.toS * 1e6;

@@ -1,9 +1,9 @@
-import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Output } from '../output.ts';
 import { pageHtml } from '../page-html.ts';
 import { fileRoute, servePage, textRoute } from '../page-server.ts';
+import { checkFileReadable } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
 
 /** `serve IN`: the page and the log at an address of this computer, until it is interrupted. */
@@ -14,8 +14,7 @@ export function registerServe(program: Command, output: Output): void {
     .argument('<in>', 'a flow log or a capture')
     .option('-p, --port <n>', 'port, 0 for any that is free', parsePort, 0)
     .action(async (input: string, options: { port: number }) => {
-      const stat = statSync(input, { throwIfNoEntry: false });
-      if (stat?.isFile() !== true) throw new UsageError(`${input} cannot be read: there is no such file`);
+      await checkFileReadable(input);
       const html = await pageHtml({ kind: 'url', name: basename(input), url: 'log' });
       const routes = { '/': textRoute(html, 'text/html; charset=utf-8'), '/log': fileRoute(input) };
       const { server, url } = await servePage(routes, options.port).catch((error: Error) => {
