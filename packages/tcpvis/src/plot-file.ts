@@ -52,7 +52,14 @@ const FONTS = [
   import.meta.resolve('@expo-google-fonts/inter/600SemiBold/Inter_600SemiBold.ttf'),
 ];
 
-/** Draws an SVG document with the fonts of this package: a bare machine has none. @param scale pixels of a CSS pixel. */
+/** What a picture takes in memory is four bytes a pixel, twice. */
+const MAX_PNG_PIXELS = 64_000_000;
+
+/**
+ * Draws an SVG document with the fonts of this package: a bare machine has none.
+ * @param scale pixels of a CSS pixel.
+ * @throws RangeError, which says how many pixels, when they are too many.
+ */
 export async function pngOfSvg(svg: string, scale: number): Promise<Uint8Array> {
   // A native module: loaded where it is needed.
   const { Resvg } = await import('@resvg/resvg-js');
@@ -61,5 +68,10 @@ export async function pngOfSvg(svg: string, scale: number): Promise<Uint8Array> 
     loadSystemFonts: false,
     defaultFontFamily: 'Inter',
   };
-  return new Resvg(svg, { font, fitTo: { mode: 'zoom', value: scale } }).render().asPng();
+  const drawing = new Resvg(svg, { font, fitTo: { mode: 'zoom', value: scale } });
+  const [width, height] = [Math.round(drawing.width * scale), Math.round(drawing.height * scale)];
+  if (width * height > MAX_PNG_PIXELS) {
+    throw new RangeError(`${width} × ${height} pixels, more than ${MAX_PNG_PIXELS / 1e6} million`);
+  }
+  return drawing.render().asPng();
 }

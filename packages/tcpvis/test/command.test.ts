@@ -10,7 +10,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32, encodeTrace, FORMATS, readAny, type Trace } from '@qanat/flowlog';
+import {
+  crc32,
+  EVENT_SCHEMA,
+  emptyTable,
+  encodeTrace,
+  FORMATS,
+  readAny,
+  SACK_SCHEMA,
+  SEGMENT_SCHEMA,
+  type Trace,
+  WINDOW_SCHEMA,
+} from '@qanat/flowlog';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../src/index.ts';
 import { formatBytes, Progress } from '../src/progress.ts';
@@ -29,6 +40,13 @@ async function qanatFlow(...args: string[]): Promise<{ code: number; out: string
   });
   return { code, ...said };
 }
+
+const noRows = {
+  segments: emptyTable(SEGMENT_SCHEMA),
+  windows: emptyTable(WINDOW_SCHEMA),
+  events: emptyTable(EVENT_SCHEMA),
+  sacks: emptyTable(SACK_SCHEMA),
+};
 
 let trace: Trace;
 beforeAll(() => {
@@ -118,7 +136,7 @@ describe('qanat-flow convert', () => {
       [['convert', run, '/dev/full', '--to', 'jsonl'], /\/dev\/full cannot be written: ENOSPC/],
       [['convert', run, path('y.log'), '--flow', '12345'], /has no flow 12345: it has \d+, \d+/],
       [['convert', run, path('y.log'), '--flow', 'x'], /give numbers of flows/],
-      [['convert', run, path('y.ss'), '--interval', '-1'], /give seconds/],
+      [['convert', run, path('y.ss'), '--interval', '-1'], /give a number in 0/],
       [['info', path('none')], /none cannot be read/],
       [['nothing'], /unknown command 'nothing'/],
       [[], /give a command/],
@@ -231,6 +249,80 @@ describe('what cannot be read', () => {
       }
       expect(readAny(readFileSync(path('cut.jsonl'))).flows.length).toBeGreaterThan(0);
     }
+  });
+});
+
+describe('numbers of options', () => {
+  it('are in a range that can be done, else that is said', async () => {
+    const [first] = trace.flows;
+    writeFileSync(path('no-rows.qflow'), encodeTrace({ ...trace, flows: [{ ...first!, ...noRows }] }));
+    const before = readdirSync(folder);
+    const run = path('run.qflow');
+    const plot = ['plot', run, path('y.png')];
+    const cases: readonly (readonly [string[], RegExp])[] = [
+      ...['0', '319', '20001', '1e3', '-5', '12.5', '', ' ', 'x', '0x400', '9'.repeat(400)].map(
+        (width): [string[], RegExp] => [[...plot, '--width', width], /give a whole number in 320\.\.20000/],
+      ),
+      ...['0', '99', '1000000000', ''].map((height): [string[], RegExp] => [
+        [...plot, '--height', height],
+        /give a whole number in 100\.\.20000/,
+      ]),
+      ...['0', '0.09', '20.1', '1e9', '1000000000', 'Infinity', 'NaN', '-1', '', '1,5'].map(
+        (scale): [string[], RegExp] => [[...plot, '--scale', scale], /give a number in 0\.1\.\.20/],
+      ),
+      [[...plot, '--scale', '20'], /y\.png would have \d+ × \d+ pixels, more than 64 million/],
+      [
+        [...plot, '--height', '20000', '--width', '20000'],
+        /more than 64 million: choose a smaller --scale, --width or/,
+      ],
+      ...['--from-s', '--to-s'].flatMap((option) =>
+        ['-1', '1e300', '', 'x', '99999999999'].map((text): [string[], RegExp] => [
+          [...plot, option, text],
+          /give a number in 0\.\.1000000000/,
+        ]),
+      ),
+      [[...plot, '--from-s', '5000'], /leave nothing: the log is \d+\.\d+ s long/],
+      [[...plot, '--from-s', '0.2', '--to-s', '0.1'], /leave nothing/],
+      [[...plot, '--flow', ''], /give a whole number/],
+      [[...plot, '--flow', '9'.repeat(400)], /give a whole number/],
+      [[...plot, '--flow', '77'], /run\.qflow has no flow 77: it has \d+, \d+/],
+      [['plot', path('no-rows.qflow'), path('y.svg')], /no-rows\.qflow has no row of flow \d+ to draw/],
+      ...['-1', '', '1e300', 'Infinity', '99999999999'].map((text): [string[], RegExp] => [
+        ['convert', run, path('y.ss'), '--interval', text],
+        /give a number in 0\.\./,
+      ]),
+      ...['', '1,,2', '-1', '1.5', '9'.repeat(400)].map((text): [string[], RegExp] => [
+        ['convert', run, path('y.log'), '--flow', text],
+        /give numbers of flows/,
+      ]),
+      ...['-1', '65536', '', 'x', '1e3'].map((text): [string[], RegExp] => [
+        ['serve', run, '--port', text],
+        /give a whole number in 0\.\.65535/,
+      ]),
+    ];
+    for (const [args, message] of cases) {
+      const { code, out, error } = await qanatFlow(...args);
+      expect([args, code, out]).toEqual([args, 2, '']);
+      expect([args, error]).toEqual([args, expect.stringMatching(/^qanat-flow: [^\n]+\n$/)]);
+      expect([args, error]).toEqual([args, expect.stringMatching(message)]);
+    }
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
+  it('at the ends of their ranges do what they say', async () => {
+    const draw = async (...options: string[]): Promise<string> => {
+      const { code, error } = await qanatFlow('plot', path('run.qflow'), path('ends.svg'), ...options);
+      expect([options, code, error]).toEqual([options, 0, '']);
+      return readFileSync(path('ends.svg'), 'utf8');
+    };
+    expect(await draw('--width', '320')).toMatch(/^<svg [^>]*width="320"/);
+    expect(await draw('--width', '20000', '--height', '20000')).toMatch(/^<svg [^>]*width="20000" height="20000"/);
+    expect(await draw('--height', '901')).toMatch(/^<svg [^>]*height="901"/);
+    // A picture is as high as its panels need: none is cut off.
+    expect(Number(/height="(\d+)"/.exec(await draw('--height', '100'))?.[1])).toBeGreaterThan(300);
+    // Beyond the end of the log there is nothing to show.
+    expect(await draw('--to-s', '1000000000')).toBe(await draw());
+    expect(await draw('--from-s', '.1', '--to-s', '0.1000001')).not.toMatch(/NaN|Infinity/);
   });
 });
 

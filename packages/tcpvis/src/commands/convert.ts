@@ -9,12 +9,13 @@ import {
   type Trace,
   type WriteOptions,
 } from '@qanat/flowlog';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { Output } from '../output.ts';
 import { OutputFile } from '../output-file.ts';
 import { formatBytes, Progress } from '../progress.ts';
 import { formatNamed, formatNames, readTraceFile } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
+import { decimalNumber, flowIds, MAX_SECONDS } from './numbers.ts';
 
 /** Formats that can keep what is of no flow: rows of the machine. */
 const MACHINE_FORMATS: readonly string[] = ['qflow', 'jsonl'];
@@ -38,7 +39,7 @@ export function registerConvert(program: Command, output: Output): void {
     .option('--from <format>', 'format of <in> (default: what its content, then its name says)')
     .option('--to <format>', 'format of <out> (default: what its name says)')
     .option('--flow <id,...>', 'write only these flows (info lists them)', flowIds)
-    .option('--interval <seconds>', 'ss: least time between two snapshots of a flow', seconds)
+    .option('--interval <seconds>', 'ss: least time between two snapshots of a flow', decimalNumber(0, MAX_SECONDS))
     .action((input: string, out: string, options: ConvertOptions) => convert(input, out, options, output));
 }
 
@@ -124,18 +125,4 @@ function flowList(trace: Trace): string {
   if (trace.flows.length === 0) return 'it has none';
   const ids = trace.flows.slice(0, 20).map((flow) => flow.id);
   return `it has ${ids.join(', ')}${trace.flows.length > ids.length ? ', ...' : ''}`;
-}
-
-function flowIds(text: string): number[] {
-  const ids = text.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : Number.NaN));
-  if (ids.some(Number.isNaN)) throw new InvalidArgumentError('give numbers of flows, as 3 or 1,4.');
-  return ids;
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!(Number.isFinite(value) && value >= 0) || text.trim() === '') {
-    throw new InvalidArgumentError('give seconds, as 0.1.');
-  }
-  return value;
 }

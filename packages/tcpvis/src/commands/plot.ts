@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { ThemeName } from '../draw/theme.ts';
 import type { Output } from '../output.ts';
 import { plotSvg, pngOfSvg } from '../plot-file.ts';
@@ -10,6 +10,12 @@ import { Engine } from '../view/engine.ts';
 import { openTrace } from '../view/open-trace.ts';
 import { PRESETS } from '../view/panels.ts';
 import { writeOutput } from './files.ts';
+import { decimalNumber, MAX_SECONDS, wholeNumber } from './numbers.ts';
+
+/** Of a side of a picture. */
+const MAX_PIXELS = 20_000;
+const MIN_WIDTH = 320;
+const MIN_HEIGHT = 100;
 
 interface Options {
   readonly preset: string;
@@ -30,18 +36,26 @@ export function registerPlot(program: Command, output: Output): void {
     .argument('<in>', 'a flow log or a capture')
     .argument('<out>', 'a name that ends in .svg or .png')
     .addOption(new Option('--preset <name>', 'what to draw').choices(Object.keys(PRESETS)).default('all'))
-    .option('--flow <n>', 'id of the flow (default: the one with the most data)', whole)
-    .option('--from-s <seconds>', 'from here on, in seconds from the start of the log', seconds)
-    .option('--to-s <seconds>', 'until here', seconds)
-    .option('--width <pixels>', 'width of the picture', whole, 1200)
-    .option('--height <pixels>', 'height of the picture (default: what the panels need)', whole)
-    .option('--scale <n>', 'pixels of a PNG per pixel of the SVG', seconds, 2)
+    .option(
+      '--flow <n>',
+      'id of the flow (default: the one with the most data)',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--from-s <seconds>', 'from here on, in seconds from the start of the log', decimalNumber(0, MAX_SECONDS))
+    .option('--to-s <seconds>', 'until here', decimalNumber(0, MAX_SECONDS))
+    .option('--width <pixels>', 'width of the picture', wholeNumber(MIN_WIDTH, MAX_PIXELS), 1200)
+    .option(
+      '--height <pixels>',
+      'height of the picture (default: what the panels need)',
+      wholeNumber(MIN_HEIGHT, MAX_PIXELS),
+    )
+    .option('--scale <n>', 'pixels of a PNG per pixel of the SVG', decimalNumber(0.1, 20), 2)
     .option('--dark', 'on a dark ground')
     .action(async (input: string, out: string, options: Options) => {
       const type = /\.(svg|png)$/i.exec(out)?.[1]?.toLowerCase();
       if (type === undefined) throw new UsageError(`'${out}': let the name of a picture end in .svg or .png`);
       const svg = await draw(input, options, output);
-      writeOutput(out, type === 'svg' ? svg : await pngOfSvg(svg, options.scale));
+      writeOutput(out, type === 'svg' ? svg : await png(svg, options.scale, out));
       output.out(`${out}\n`);
     });
 }
@@ -58,37 +72,42 @@ async function draw(input: string, options: Options, output: Output): Promise<st
   if (store.flows.length === 0) throw new UsageError(`${input} holds no flow`);
   for (const problem of store.problems.slice(0, 5)) output.error(`qanat-flow: ${input}: ${problem}\n`);
   const [first, last] = engine.range;
-  const t0 = options.fromS === undefined ? first : first + options.fromS * 1e6;
-  const t1 = options.toS === undefined ? last : first + options.toS * 1e6;
+  const flow = flowIndex(engine, options.flow, input);
+  const { segments, windows, events } = store.flows[flow]!;
+  if (segments.rows + windows.rows + events.rows === 0) {
+    throw new UsageError(`${input} has no row of flow ${store.flows[flow]!.descriptor.id} to draw`);
+  }
+  // A log of one instant is drawn a microsecond long.
+  const end = Math.max(last, first + 1);
+  const t0 = first + (options.fromS ?? 0) * 1e6;
+  const t1 = Math.min(end, first + (options.toS ?? MAX_SECONDS) * 1e6);
   if (!(t1 > t0)) throw new UsageError(`--from-s and --to-s leave nothing: the log is ${(last - first) / 1e6} s long`);
   const svg = await plotSvg(engine, {
     preset: options.preset,
-    flow: flowIndex(engine, options.flow, name),
+    flow,
     t0,
     t1,
-    width: Math.max(320, options.width),
+    width: options.width,
     height: options.height,
     theme: (options.dark === true ? 'dark' : 'light') satisfies ThemeName,
   });
-  if (svg === undefined) throw new UsageError(`${name} has nothing that preset '${options.preset}' shows`);
+  if (svg === undefined) throw new UsageError(`${input} has nothing that preset '${options.preset}' shows`);
   return svg;
 }
 
-function flowIndex(engine: Engine, id: number | undefined, name: string): number {
+async function png(svg: string, scale: number, path: string): Promise<Uint8Array> {
+  try {
+    return await pngOfSvg(svg, scale);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`${path} would have ${error.message}: choose a smaller --scale, --width or --height`);
+  }
+}
+
+function flowIndex(engine: Engine, id: number | undefined, path: string): number {
   if (id === undefined) return engine.busiest();
   const index = engine.store.flows.findIndex(({ descriptor }) => descriptor.id === id);
   if (index >= 0) return index;
   const ids = engine.store.flows.map(({ descriptor }) => descriptor.id).slice(0, 20);
-  throw new UsageError(`${name} has no flow ${id}: it has ${ids.join(', ')}`);
-}
-
-function whole(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('give a whole number');
-  return Number(text);
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!(value >= 0 && Number.isFinite(value))) throw new InvalidArgumentError('give a number that is not negative');
-  return value;
+  throw new UsageError(`${path} has no flow ${id}: it has ${ids.join(', ')}`);
 }

@@ -1,10 +1,11 @@
 import { basename } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { Output } from '../output.ts';
 import { pageHtml } from '../page-html.ts';
 import { fileRoute, servePage, textRoute } from '../page-server.ts';
 import { checkFileReadable } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
+import { wholeNumber } from './numbers.ts';
 
 /** `serve IN`: the page and the log at an address of this computer, until it is interrupted. */
 export function registerServe(program: Command, output: Output): void {
@@ -12,7 +13,7 @@ export function registerServe(program: Command, output: Output): void {
     .command('serve')
     .description('serve the viewer with a log on 127.0.0.1; of a large log only what is looked at is read')
     .argument('<in>', 'a flow log or a capture')
-    .option('-p, --port <n>', 'port, 0 for any that is free', parsePort, 0)
+    .option('-p, --port <n>', 'port, 0 for any that is free', wholeNumber(0, 65_535), 0)
     .action(async (input: string, options: { port: number }) => {
       await checkFileReadable(input);
       const html = await pageHtml({ kind: 'url', name: basename(input), url: 'log' });
@@ -27,10 +28,4 @@ export function registerServe(program: Command, output: Output): void {
       server.closeAllConnections();
       server.close();
     });
-}
-
-export function parsePort(text: string): number {
-  const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port <= 65_535)) throw new InvalidArgumentError('give a number in 0..65535');
-  return port;
 }

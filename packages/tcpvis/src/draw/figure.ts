@@ -22,7 +22,7 @@ const BAND_HEIGHT = 26;
 
 export interface FigureOptions {
   readonly width: number;
-  /** Whole height; without it each panel gets what it needs. */
+  /** Whole height, at least what the panels take when they are as low as they may be; without it each gets what it needs. */
   readonly height?: number;
   readonly title: string;
   readonly subtitle: string;
@@ -47,7 +47,9 @@ export function layoutFigure(
   const plots = panels.map(({ kind }) =>
     PANEL_KINDS[kind].band ? BAND_HEIGHT : Math.round(unit * PANEL_KINDS[kind].weight),
   );
-  return { plots, height: height ?? fixed + plots.reduce((sum, plot) => sum + plot, 0) };
+  const needed = fixed + plots.reduce((sum, plot) => sum + plot, 0);
+  // Each plot is rounded to whole pixels.
+  return { plots, height: height === undefined || height < needed - panels.length ? needed : height };
 }
 
 /** Draws the panels of a trace. The surface is `options.width` wide and as high as `layoutFigure` says. */
