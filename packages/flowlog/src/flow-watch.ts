@@ -47,6 +47,7 @@ import {
   EVENT_STATE,
   EVENT_SYN_OPTIONS,
   EVENT_TIMER_ARMED,
+  EVENT_TIMER_FIRED,
   SYN_RX,
   TIMER_DELAYED_ACK,
   TIMER_KEEPALIVE,
@@ -58,7 +59,7 @@ import { saturate } from './record.ts';
 import { segmentInfo } from './segment-info.ts';
 import { MAX_RUN, MAX_STEP_US } from './segment-runs.ts';
 import { synBits } from './syn-bits.ts';
-import { LOOK_DELAYED_ACK, LOOK_KEEP_ALIVE, LOOK_LIFE, LOOK_PACE, lookAt } from './timer-look.ts';
+import { LOOK_DELAYED_ACK, LOOK_KEEP_ALIVE, LOOK_LIFE, LOOK_PACE, lookAt, lookWithout } from './timer-look.ts';
 import { windowInfo } from './window-info.ts';
 
 /** Numbers the rows of all recorders of a source. */
@@ -242,6 +243,7 @@ export class FlowWatch implements TcpObserver {
   happened(nowUs: number, kind: number, a: number, b: number): void {
     if (!this.isOn) return;
     const timeUs = this.#run === undefined ? nowUs : this.#endRun(nowUs);
+    if (kind === EVENT_TIMER_FIRED) this.#fired(a);
     const { journal } = this;
     const at = journal.claim(ENTRY_WORDS);
     const { words } = journal;
@@ -381,6 +383,12 @@ export class FlowWatch implements TcpObserver {
     if (begun & LOOK_LIFE) this.#armed(nowUs, TIMER_TIME_WAIT, state.lifeAtUs);
     if (begun & LOOK_PACE) this.#armed(nowUs, TIMER_PACE, state.paceAtUs);
     if (closed) this.#onClosed?.();
+  }
+
+  /** When it is armed again, with the same or another deadline, that is told. */
+  #fired(timer: number): void {
+    this.#look = lookWithout(this.#look, timer);
+    if (timer === this.#timer) this.#timer = NONE;
   }
 
   #synOrReset(nowUs: number, flags: number, direction: number, options: ObservedOptions): void {

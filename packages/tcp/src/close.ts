@@ -3,6 +3,8 @@ import { releaseSent } from './answers.ts';
 import type { Connection } from './connection.ts';
 import { EVENT_CLOSE } from './context.ts';
 import { sendReset } from './control-output.ts';
+import { observeWake } from './observe.ts';
+import { WAITS_CLOSE } from './observer.ts';
 import { stopTimer } from './retransmit-timer.ts';
 import {
   CLOSE_WAIT,
@@ -32,6 +34,8 @@ export function finish(c: Connection, error: TcpErrorCode | undefined): void {
   c.lifeAtUs = NEVER;
   c.paceHeld = false;
   c.ackNow = false;
+  // An observer that is told of the state now may look no further.
+  if (c.observer !== undefined && isTold(c)) observeWake(c, WAITS_CLOSE);
   c.rearm();
   c.rtx.clear();
   releaseSent(c);
@@ -48,6 +52,12 @@ export function finish(c: Connection, error: TcpErrorCode | undefined): void {
     c.userClosed = true;
     c.raise(EVENT_CLOSE);
   }
+}
+
+/** Whether the user of a connection that is over now has yet to hear of it. */
+function isTold(c: Connection): boolean {
+  if (c.user === undefined) return false;
+  return !c.userClosed || (c.events & EVENT_CLOSE) !== 0;
 }
 
 /** Gives the connection up. @param tell whether the peer gets a RST. */

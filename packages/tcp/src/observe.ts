@@ -6,11 +6,14 @@ import {
   RESENT_OTHER,
   RESENT_PROBE,
   RESENT_SYN,
+  SEEN_CLOSE,
   SEEN_READ,
   SEEN_TIMER_FIRED,
   SEEN_WAIT,
   SEEN_WAKE,
   SEEN_WRITE,
+  WAITS_CLOSE,
+  WAITS_CONNECT,
   WAITS_READABLE,
   WAITS_WRITABLE,
 } from './observer.ts';
@@ -105,6 +108,21 @@ export function observeWritten(c: Connection, taken: number, offered: number): v
   const nowUs = c.tcp.stampUser();
   c.observer!.happened(nowUs, SEEN_WRITE, taken, offered);
   if (taken < offered) c.observer!.happened(nowUs, SEEN_WAIT, WAITS_WRITABLE, 0);
+}
+
+/** The application has asked for a connection, and waits for it. */
+export function observeConnect(c: Connection): void {
+  c.observer!.happened(c.tcp.stampUser(), SEEN_WAIT, WAITS_CONNECT, 0);
+}
+
+/** The application has closed, or shut its sending side only. */
+export function observeClose(c: Connection, sendingOnly: boolean): void {
+  c.observer!.happened(c.tcp.stampUser(), SEEN_CLOSE, sendingOnly ? 1 : 0, 0);
+}
+
+/** The application has let go, and will be told of the end. */
+export function observeLinger(c: Connection): void {
+  c.observer!.happened(c.tcp.stampUser(), SEEN_WAIT, WAITS_CLOSE, 0);
 }
 
 /** The application is about to be told. @param what WAITS_*. */

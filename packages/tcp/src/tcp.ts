@@ -16,6 +16,7 @@ import { IsnGenerator } from './isn.ts';
 import type { TcpLayerOptions } from './layer-options.ts';
 import type { Listener, OnConnection } from './listener.ts';
 import type { TcpNetwork, TcpPath } from './network.ts';
+import { observeConnect } from './observe.ts';
 import { noSynOptions } from './options.ts';
 import { output } from './output.ts';
 import { packetSum } from './packet-sum.ts';
@@ -320,6 +321,7 @@ export class Tcp implements PassiveContext {
     }
     c.state = SYN_SENT;
     this.stats.ActiveOpens++;
+    if (c.observer !== undefined) observeConnect(c);
     if (early !== undefined && config.fastOpenClient) prepareFastOpen(c, this.destinations.get(local, remote));
     sendSyn(c, false);
     c.rtoAtUs = this.nowUs + c.rtoUs;

@@ -35,5 +35,6 @@ function observeTold(c: Connection, events: number): void {
   if (events & EVENT_CONNECT) observeWake(c, WAITS_CONNECT);
   if (events & EVENT_READABLE && c.rcv.readable > 0) observeWake(c, WAITS_READABLE);
   if (events & EVENT_WRITABLE && c.state !== CLOSED) observeWake(c, WAITS_WRITABLE);
-  if (events & EVENT_CLOSE) observeWake(c, WAITS_CLOSE);
+  // Of one that is closed that was said when it was.
+  if (events & EVENT_CLOSE && c.state !== CLOSED) observeWake(c, WAITS_CLOSE);
 }

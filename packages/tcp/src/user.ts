@@ -6,8 +6,7 @@ import { createCongestionControl, joinModel } from './congestion.ts';
 import type { Connection } from './connection.ts';
 import { count } from './counters.ts';
 import { armKeepAlive } from './keepalive.ts';
-import { observeRead, observeWritten } from './observe.ts';
-import { SEEN_CLOSE } from './observer.ts';
+import { observeClose, observeLinger, observeRead, observeWritten } from './observe.ts';
 import { startPacing } from './pacing.ts';
 import { checkAppLimited } from './rate.ts';
 import { seqDiff } from './seq.ts';
@@ -133,7 +132,7 @@ function afterRead(c: Connection, bytes: number): number {
 export function shutdown(c: Connection): void {
   if (c.writeShut) return;
   c.writeShut = true;
-  if (c.observer !== undefined) c.observer.happened(c.tcp.stampUser(), SEEN_CLOSE, c.orphaned ? 0 : 1, 0);
+  if (c.observer !== undefined && !c.orphaned) observeClose(c, true);
   switch (c.state) {
     case ESTABLISHED:
       c.finQueued = true;
@@ -171,6 +170,7 @@ export function close(c: Connection, lingerUs = NEVER): void {
     c.rcv.release();
     return;
   }
+  if (c.observer !== undefined) observeClose(c, false);
   if (c.state === SYN_SENT) {
     finish(c, undefined);
     return;
@@ -181,6 +181,7 @@ export function close(c: Connection, lingerUs = NEVER): void {
     return;
   }
   shutdown(c);
+  if (c.observer !== undefined && !c.userClosed) observeLinger(c);
   if (lingerUs !== NEVER && c.lifeAtUs === NEVER) c.lifeAtUs = c.tcp.nowUs + lingerUs;
   limitFinWait2(c);
   if (c.lifeAtUs !== NEVER) c.rearm();
