@@ -14,7 +14,7 @@ export interface StreamHost {
   readonly verify: boolean;
   /** Has a task run soon, after what else there is to do. */
   defer(task: () => void): void;
-  /** A stream has ended its sending, or its receiving, or has died. */
+  /** A stream has ended its sending, or its receiving, or its connection is over. */
   streamChanged(): void;
 }
 
@@ -35,6 +35,7 @@ export class Stream {
   stopped = false;
   /** Nothing more will come or go. */
   finished = false;
+  /** The connection is over: what closes it has come and gone. */
   closed = false;
   cut = false;
   error: string | undefined;
@@ -206,6 +207,7 @@ export class Stream {
     if (error !== undefined && !this.finished) this.error = error;
     this.#stop();
     this.#finish();
+    this.#host.streamChanged();
   }
 
   #stop(): void {

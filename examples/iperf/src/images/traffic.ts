@@ -11,6 +11,8 @@ import { Stream, type StreamHost } from './stream.ts';
 const DRAIN_US = 2_000_000;
 /** A receiver waits this much longer than the sender drains, so that the sender's reset is seen first. */
 const RECEIVER_GRACE_US = 1_000_000;
+/** How long flows that have nothing more to carry may take to close at both ends. */
+const CLOSING_US = 2_000_000;
 /** Bytes that are compared with the pattern at a time, at least. */
 const CHECK_BYTES = 65_536;
 
@@ -26,30 +28,33 @@ export class Traffic implements StreamHost {
   readonly #args: TrafficArgs;
   readonly #netfronts: readonly Netfront[];
   readonly #onGo: () => void;
-  readonly #onEnd: () => void;
+  readonly #onExit: () => void;
   readonly #streams: Stream[] = [];
   readonly #sampler = new Timer(() => this.#sample());
   readonly #liveTimer = new Timer(() => this.#live());
   readonly #deadline = new Timer(() => this.stop());
   readonly #drainTimer = new Timer(() => this.#abort());
+  readonly #closingTimer = new Timer(() => this.#end());
   #pattern: PatternArea | undefined;
   #startUs = -1;
   #blockedUs = 0;
   #liveUs = 0;
   #liveBytes = 0;
+  /** What is reported in the end: from when the last flow had nothing more to carry. */
+  #report: Extract<DomainMessage, { type: 'end' }> | undefined;
   #ended = false;
 
   /**
    * @param netfronts of the domain, for their counters.
    * @param onGo the other end is ready, too.
-   * @param onEnd all flows are over: before the last message.
+   * @param onExit the domain is about to end: all flows of the test are over, at both ends.
    */
-  constructor(kernel: Kernel, args: TrafficArgs, netfronts: readonly Netfront[], onGo: () => void, onEnd: () => void) {
+  constructor(kernel: Kernel, args: TrafficArgs, netfronts: readonly Netfront[], onGo: () => void, onExit: () => void) {
     this.#kernel = kernel;
     this.#args = args;
     this.#netfronts = netfronts;
     this.#onGo = onGo;
-    this.#onEnd = onEnd;
+    this.#onExit = onExit;
     this.length = args.length;
     this.verify = args.verify;
     this.lend = args.lend;
@@ -107,7 +112,7 @@ export class Traffic implements StreamHost {
     this.#timers.cancel(this.#deadline);
     for (const stream of this.#streams) stream.stop();
     if (this.#streams.every((stream) => stream.finished)) {
-      this.#end();
+      this.#finished();
       return;
     }
     const sends = this.#streams.some((stream) => stream.sender);
@@ -121,7 +126,7 @@ export class Traffic implements StreamHost {
       return;
     }
     if (this.#streams.every((stream) => stream.stopped)) this.#lastSample();
-    if (this.#streams.every((stream) => stream.finished)) this.#end();
+    if (this.#streams.every((stream) => stream.finished)) this.#finished();
   }
 
   get #timers() {
@@ -183,20 +188,31 @@ export class Traffic implements StreamHost {
     for (const stream of this.#streams) stream.abort();
   }
 
+  /** Nothing more comes or goes but what closes the flows: a log shows that, too. */
+  #finished(): void {
+    if (this.#ended) return;
+    this.#timers.cancel(this.#deadline);
+    this.#timers.cancel(this.#drainTimer);
+    this.#report ??= this.#makeReport();
+    if (this.#streams.every((stream) => stream.closed)) this.#end();
+    else if (!this.#closingTimer.armed) this.#timers.arm(this.#closingTimer, this.now() + CLOSING_US);
+  }
+
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#timers.cancel(this.#deadline);
-    this.#timers.cancel(this.#drainTimer);
+    for (const timer of [this.#deadline, this.#drainTimer, this.#closingTimer]) this.#timers.cancel(timer);
+    const report = this.#report ?? this.#makeReport();
+    if (this.#startUs >= 0) this.#postFlowLogs();
+    this.post(report);
+  }
+
+  #makeReport(): Extract<DomainMessage, { type: 'end' }> {
     const streams = this.#startUs < 0 ? [] : this.#streams.map((stream) => stream.end());
-    if (this.#startUs >= 0) {
-      this.#lastSample();
-      this.#postFlowLogs();
-    }
-    this.#onEnd();
+    if (this.#startUs >= 0) this.#lastSample();
     const offload = offloadCounts(this.#netfronts);
     const ringFullWaits = countRingFull(this.#netfronts);
-    this.post({ type: 'end', streams, ringFullWaits, offload, busyShare: this.#busyShare() });
+    return { type: 'end', streams, ringFullWaits, offload, busyShare: this.#busyShare() };
   }
 
   #busyShare(): number {
@@ -223,6 +239,7 @@ export class Traffic implements StreamHost {
   }
 
   #exit(): void {
+    this.#onExit();
     this.#kernel.exit(0);
   }
 }
