@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RealClock, Timer, VirtualClock, VirtualTime } from '../src/index.ts';
 
 describe('VirtualTime', () => {
@@ -75,5 +75,25 @@ describe('clocks', () => {
       last = now;
     }
     expect(last).toBeLessThan(10_000_000);
+  });
+
+  it('of the host agree in all threads, also when the first readings took long or were interrupted', () => {
+    // A host whose clock stands at `us`, and a thread that began 5 ms after it; every reading takes a microsecond, some more.
+    let us = 1_000_000;
+    let readings = 0;
+    const pausesUs = [400, 30, 0, 700, 20];
+    const read = (): number => {
+      us += 1 + (pausesUs[readings++] ?? 0);
+      return us;
+    };
+    vi.spyOn(performance, 'now').mockImplementation(() => (read() - 5000) / 1000);
+    vi.spyOn(process, 'hrtime').mockImplementation(() => [0, read() * 1000]);
+    const clock = new RealClock(1000);
+    const nowUs = clock.now();
+    expect(Math.abs(nowUs - (us - 1000))).toBeLessThanOrEqual(1);
+  });
+
+  afterEach(() => {
+    vi.restoreAllMocks();
   });
 });

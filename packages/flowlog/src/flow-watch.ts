@@ -62,9 +62,17 @@ import { synBits } from './syn-bits.ts';
 import { LOOK_DELAYED_ACK, LOOK_KEEP_ALIVE, LOOK_LIFE, LOOK_PACE, lookAt, lookWithout } from './timer-look.ts';
 import { windowInfo } from './window-info.ts';
 
-/** Numbers the rows of all recorders of a source. */
+/** Segments that were noted and get their times later. */
+export interface OpenRun {
+  /** Gives them their times, because something else is noted now. @returns the last one. */
+  closeRun(): number;
+}
+
+/** Numbers the rows of all recorders of a source, and keeps their times in that order. */
 export interface OrderCounter {
   next: number;
+  /** Who noted last, if it was segments without times. */
+  open: OpenRun | undefined;
 }
 
 /** Whom a watch asks and tells. */
@@ -93,7 +101,7 @@ const NONE = -1;
  * Watches a connection: TCP's observer, which notes in a journal what it is told, and what has changed since it last looked. Off, it
  * costs a branch.
  */
-export class FlowWatch implements TcpObserver {
+export class FlowWatch implements TcpObserver, OpenRun {
   protected readonly journal: FlowJournal;
   protected isOn = false;
   readonly #order: OrderCounter;
@@ -116,7 +124,7 @@ export class FlowWatch implements TcpObserver {
 
   constructor(context: WatchContext, take: TakeEntries) {
     this.journal = new FlowJournal(take);
-    this.#order = context.order ?? { next: 0 };
+    this.#order = context.order ?? { next: 0, open: undefined };
     this.#stringIndex = context.stringIndex ?? (() => 0);
     this.#onEstablished = context.onEstablished;
     this.#onClosed = context.onClosed;
@@ -134,7 +142,7 @@ export class FlowWatch implements TcpObserver {
     options: ObservedOptions,
   ): void {
     if (!this.isOn) return;
-    const timeUs = this.#run === undefined ? nowUs : this.#endRun(nowUs);
+    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
     if (options.sackCount > 0) this.#sacks(options);
     const info = segmentInfo(false, flags, reason, options.hasTimestamps, options.sackCount);
     this.#segment(ENTRY_IS_SENT_SINGLE, info, timeUs, delayUs, seq, ack, bytes, window, options);
@@ -152,7 +160,7 @@ export class FlowWatch implements TcpObserver {
     options: ObservedOptions,
   ): void {
     if (!this.isOn) return;
-    const timeUs = this.#run === undefined ? nowUs : this.#endRun(nowUs);
+    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
     if (options.sackCount > 0) this.#sacks(options);
     const info = segmentInfo(true, flags, 0, options.hasTimestamps, options.sackCount);
     this.#segment(ENTRY_IS_RECEIVED, info, timeUs, arrivedUs, seq, ack, bytes, window, options);
@@ -172,7 +180,7 @@ export class FlowWatch implements TcpObserver {
     state: TimedState,
   ): void {
     if (!this.isOn) return;
-    if (this.#run !== undefined) this.#endRun(0);
+    if (this.#run !== undefined || this.#order.open !== undefined) this.#endRuns(0);
     const { journal } = this;
     const at = journal.claim(ENTRY_WORDS);
     const { words, doubles } = journal;
@@ -216,9 +224,9 @@ export class FlowWatch implements TcpObserver {
         if (++this.#untimed >= SEGMENTS_PER_STAMP) this.#stampRun(state);
         return;
       }
-      // Runs of a batch share a window row.
-      this.#stampRun(state);
     }
+    // Runs of a batch share a window row.
+    this.#order.open?.closeRun();
     const nowUs = state.stamps(1);
     const { seq, ack, bytes, window, arrivedUs } = segment;
     const at = this.#segment(ENTRY_IS_EXPECTED, info, nowUs, arrivedUs, seq, ack, bytes, window, options);
@@ -227,22 +235,25 @@ export class FlowWatch implements TcpObserver {
     this.#run = state;
     this.#runAt = at;
     this.#room = MAX_RUN - 1;
+    this.#order.open = this;
   }
 
   windowUpdated(nowUs: number, window: WindowState): void {
-    if (this.isOn) this.#window(this.#run === undefined ? nowUs : this.#endRun(nowUs), window);
+    if (!this.isOn) return;
+    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
+    this.#window(timeUs, window);
   }
 
   settled(nowUs: number, state: TimerState): void {
     if (!this.isOn) return;
-    const timeUs = this.#run === undefined ? nowUs : this.#endRun(nowUs);
+    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
     const look = lookAt(state);
     if (look !== this.#look) this.#changed(timeUs, look, state);
   }
 
   happened(nowUs: number, kind: number, a: number, b: number): void {
     if (!this.isOn) return;
-    const timeUs = this.#run === undefined ? nowUs : this.#endRun(nowUs);
+    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
     if (kind === EVENT_TIMER_FIRED) this.#fired(a);
     const { journal } = this;
     const at = journal.claim(ENTRY_WORDS);
@@ -257,7 +268,7 @@ export class FlowWatch implements TcpObserver {
 
   /** Hands on everything that was noted. */
   protected settle(): void {
-    if (this.#run !== undefined) this.#endRun(0);
+    if (this.#run !== undefined) this.#endRuns(0);
     this.journal.drain();
   }
 
@@ -348,17 +359,29 @@ export class FlowWatch implements TcpObserver {
     doubles[last] = nowUs;
   }
 
-  /**
-   * The run gets its last times, and its window row, before anything else is noted.
-   * @returns `nowUs`, or the time of its end when that is later.
-   */
-  #endRun(nowUs: number): number {
+  closeRun(): number {
+    this.#order.open = undefined;
     const state = this.#run!;
     this.#stampRun(state);
-    this.#run = undefined;
-    const endUs = this.journal.doubles[(this.#runAt >>> 1) + ENTRY_LAST]!;
-    this.#window(endUs, state);
-    return Math.max(nowUs, endUs);
+    return state.stampMark();
+  }
+
+  /**
+   * Runs get their last times, also that of another flow, and that of this one its window row, before anything else is noted.
+   * @returns `nowUs`, or the last stamp when that is later.
+   */
+  #endRuns(nowUs: number): number {
+    let timeUs = nowUs;
+    const { open } = this.#order;
+    if (open !== undefined) timeUs = Math.max(timeUs, open.closeRun());
+    const state = this.#run;
+    if (state !== undefined) {
+      this.#run = undefined;
+      // Something of the machine may have come in between.
+      timeUs = Math.max(timeUs, state.stampMark());
+      this.#window(timeUs, state);
+    }
+    return timeUs;
   }
 
   /** Tells what is other than when it last looked. */

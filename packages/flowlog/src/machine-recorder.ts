@@ -1,3 +1,4 @@
+import type { StampClock } from '@qanat/tcp';
 import type { OrderCounter } from './flow-watch.ts';
 import {
   MACHINE_DROP,
@@ -23,6 +24,8 @@ const NEVER = Number.POSITIVE_INFINITY;
  * that whoever puts a machine together hands it down to them.
  */
 export class MachineRecorder {
+  /** Those of the flows that are recorded with it. */
+  stamps: StampClock | undefined;
   readonly #store: RowStore<typeof CHUNK_MACHINE>;
   readonly #order: OrderCounter;
   readonly #now: () => number;
@@ -103,22 +106,21 @@ export class MachineRecorder {
     this.#record(this.#now(), MACHINE_DROP, vif, reason, 0);
   }
 
-  #record(nowUs: number, kind: number, a: number, b: number, c: number): void {
+  #record(readUs: number, kind: number, a: number, b: number, c: number): void {
+    const order = this.#order;
+    // Segments that come before it have times before it.
+    if (order.open !== undefined) order.open.closeRun();
+    const nowUs = this.stamps === undefined ? readUs : this.stamps.align(readUs);
     const slot = this.#store.claim();
     const { words, doubles } = this.#store.slots;
     const at = slot * MACHINE_WORDS;
     doubles[slot * (MACHINE_WORDS >>> 1) + AT_TIME] = nowUs;
-    words[at + EVENT_ORDER] = this.#nextOrder();
+    words[at + EVENT_ORDER] = order.next;
+    // Stays an int32, which is stored as quickly after 2^31 rows as before.
+    order.next = (order.next + 1) | 0;
     words[at + EVENT_KIND] = kind;
     words[at + EVENT_A] = a;
     words[at + EVENT_B] = b;
     words[at + MACHINE_C] = c;
-  }
-
-  /** Stays an int32, which is stored as quickly after 2^31 rows as before. */
-  #nextOrder(): number {
-    const order = this.#order.next;
-    this.#order.next = (order + 1) | 0;
-    return order;
   }
 }

@@ -1,3 +1,4 @@
+import type { StampClock } from '@qanat/tcp';
 import { DEFAULT_RECORDS, FlowRecorder } from './flow-recorder.ts';
 import type { OrderCounter } from './flow-watch.ts';
 import { MachineRecorder } from './machine-recorder.ts';
@@ -43,12 +44,13 @@ export class SourceRecorder {
   /** Flows that were not recorded because there were too many. */
   refused = 0;
   readonly #options: SourceRecorderOptions;
-  readonly #order: OrderCounter = { next: 0 };
+  readonly #order: OrderCounter = { next: 0, open: undefined };
   readonly #flows = new Map<number, Recorded>();
   readonly #strings: string[] = [];
   readonly #stringNumbers = new Map<string, number>();
   readonly #records: number;
   #nextFlow = 0;
+  #stamps: StampClock | undefined;
 
   constructor(options: SourceRecorderOptions) {
     this.#options = options;
@@ -59,6 +61,16 @@ export class SourceRecorder {
     const stringIndex = (text: string): number => this.#stringIndex(text);
     this.machine = new MachineRecorder(machineRows, options.now, this.#order, stringIndex, sink, source.id);
     sink?.source(source);
+  }
+
+  /**
+   * One clock for all rows of the source, so that none has a time before that of a row that comes before it.
+   * @param stamps of a stack whose flows are recorded here. @returns those that the stack has to use: of the first one.
+   */
+  shareStamps(stamps: StampClock): StampClock {
+    this.#stamps ??= stamps;
+    this.machine.stamps = this.#stamps;
+    return this.#stamps;
   }
 
   /**

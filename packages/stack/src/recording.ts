@@ -26,6 +26,7 @@ export class Recording {
     this.#tcp = tcp;
     this.#source = source;
     this.#matches = matcher(filter);
+    tcp.stampClock = source.shareStamps(tcp.stampClock);
     tcp.onOpen = (c) => this.#watch(c);
     this.#watchAll();
   }

@@ -27,6 +27,7 @@ import {
   sackBlocks,
   segmentReason,
   TIMER_RTO,
+  type Trace,
   type TraceMessage,
   TraceWriter,
   WAIT_WRITABLE,
@@ -219,6 +220,37 @@ describe('Stack.record', () => {
     expect(flow.overwritten.segments + flow.segments.rows).toBe(pair.a.stats().OutSegs + pair.a.stats().InSegs);
     expect(flow.overwritten.segments).toBeGreaterThan(100);
     expect(flow.firstSegment).toBe(flow.overwritten.segments);
+  });
+});
+
+describe('rows of the machine among those of flows', () => {
+  /** @returns times of all rows, by order. */
+  function timesOf({ sources, flows }: Trace): number[] {
+    const machines = sources.map(({ machine }) => machine);
+    const tables = [...machines, ...flows.flatMap(({ segments, windows, events }) => [segments, windows, events])];
+    const rows = tables.flatMap(({ timeUs, order }) => [...timeUs].map((us, i) => [order[i]!, us] as const));
+    return rows.sort(([a], [b]) => a - b).map(([, us]) => us);
+  }
+
+  it('have times of one clock: by order none goes back', () => {
+    const pair = createPair();
+    const source = sourceOf(pair, 1);
+    pair.a.record(source);
+    const { clock } = pair.time;
+    // Within a batch time passes, and something happens to the machine; then the flow is answered.
+    const onReadable = (flow: Flow): void => {
+      flow.consume(flow.peekBytes);
+      clock.advanceTo(clock.now() + 700);
+      source.machine.pushed(1, 3, 0);
+    };
+    pair.a.listen({ port: 80, onFlow: (flow) => void (flow.onReadable = () => onReadable(flow)) });
+    send(pair.b, pair.addressA, 80, 200_000);
+    runUntilQuiet(pair);
+    const trace = source.trace();
+    expect(trace.sources[0]!.machine.rows).toBeGreaterThan(2);
+    const times = timesOf(trace);
+    expect(times.length).toBeGreaterThan(100);
+    for (let i = 1; i < times.length; i++) expect(times[i]).toBeGreaterThanOrEqual(times[i - 1]!);
   });
 });
 

@@ -31,6 +31,7 @@ export {
 } from './send-policy.ts';
 export { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from './seq.ts';
 export { formatSs, SS_HEADER, SS_WORDS, type SsInfo, type SsSink, ssInfo, writeSs } from './ss.ts';
+export { StampClock } from './stamp-clock.ts';
 export * from './state.ts';
 export { TcpStats } from './stats.ts';
 export { Tcp } from './tcp.ts';

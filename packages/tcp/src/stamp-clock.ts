@@ -7,8 +7,9 @@ const MAX_STEP_US = 20;
 
 /**
  * Times for the flow log. A batch's time was read when it began; within it every sixteenth stamp is a reading of the clock, and
- * those between are as far apart as the ones before were on average. On virtual time, which stands still in a batch, all are
- * exact. Stamps never go back.
+ * those between are as far apart as the ones before were on average. Who reads the clock for something else that is recorded
+ * of the same host aligns the stamps with that. On virtual time, which stands still in a batch, all are exact. Stamps never go
+ * back.
  */
 export class StampClock {
   readonly #clock: Clock;
@@ -38,9 +39,7 @@ export class StampClock {
     if (batchUs !== us[BATCH]) this.#begin(batchUs);
     this.#count += count;
     if (this.#count >= STAMPS_PER_READING) return this.#read();
-    const stampUs = us[LAST]! + us[STEP]! * count;
-    us[LAST] = stampUs;
-    return stampUs;
+    return this.#notBefore(us[READ]! + us[STEP]! * this.#count);
   }
 
   /** The time of a call from outside of any batch. */
@@ -48,9 +47,20 @@ export class StampClock {
     return this.#notBefore(this.#clock.now());
   }
 
+  /**
+   * The time of something that is recorded besides, for which the clock was read: stamps go on from there.
+   * @param nowUs the reading. @returns it, or the stamp before when that is later.
+   */
+  align(nowUs: number): number {
+    this.#us[READ] = nowUs;
+    this.#count = 0;
+    return this.#notBefore(nowUs);
+  }
+
   #begin(batchUs: number): void {
-    this.#us[BATCH] = batchUs;
-    this.#us[READ] = batchUs;
+    const us = this.#us;
+    us[BATCH] = batchUs;
+    if (batchUs > us[READ]!) us[READ] = batchUs;
     this.#count = 0;
     this.#notBefore(batchUs);
   }

@@ -55,7 +55,8 @@ export class Tcp implements PassiveContext {
   readonly #connections: ConnectionTable;
   readonly #passive: PassiveOpen;
   readonly #segment = new Segment();
-  readonly #stamps: StampClock;
+  /** Times of what observers are told. Who records several sources of rows as one may put the stamps of another one here. */
+  stampClock: StampClock;
   /** Called with every connection that is made, before its first segment: to set an observer. */
   onOpen: ((c: Connection) => void) | undefined;
   /** Connections with something to do at the end of the batch: a queue in an array that keeps its room. */
@@ -78,7 +79,7 @@ export class Tcp implements PassiveContext {
     this.#network = options.network;
     this.#clock = options.clock;
     this.clockResolutionUs = options.clock.resolutionUs;
-    this.#stamps = new StampClock(options.clock);
+    this.stampClock = new StampClock(options.clock);
     this.#isn = new IsnGenerator(options.random.u32(), options.random.u32());
     this.#passive = new PassiveOpen(
       this,
@@ -96,19 +97,19 @@ export class Tcp implements PassiveContext {
   }
 
   stamp(): number {
-    return this.#stamps.stamp(this.nowUs);
+    return this.stampClock.stamp(this.nowUs);
   }
 
   stamps(count: number): number {
-    return this.#stamps.stamps(this.nowUs, count);
+    return this.stampClock.stamps(this.nowUs, count);
   }
 
   stampMark(): number {
-    return this.#stamps.mark(this.nowUs);
+    return this.stampClock.mark(this.nowUs);
   }
 
   stampUser(): number {
-    return this.#inBatch ? this.#stamps.mark(this.nowUs) : this.#stamps.now();
+    return this.#inBatch ? this.stampClock.mark(this.nowUs) : this.stampClock.now();
   }
 
   #readTime(): void {

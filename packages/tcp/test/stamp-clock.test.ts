@@ -78,9 +78,49 @@ describe('StampClock', () => {
     expect(stamps.now()).toBe(90);
   });
 
+  it('goes on from what was read for something else, and does not learn from it what its own work costs', () => {
+    const clock = new CountedClock();
+    const stamps = new StampClock(clock);
+    stamps.stamps(0, 10);
+    expect(stamps.align(700)).toBe(700);
+    expect(stamps.mark(0)).toBe(700);
+    clock.advanceTo(730);
+    // The clock is read when 16 have come since.
+    expect(stamps.stamps(0, 15)).toBe(700);
+    expect(clock.readings).toBe(0);
+    expect(stamps.stamp(0)).toBe(730);
+    expect(stamps.stamp(0)).toBeCloseTo(730 + 30 / 16 / 4, 9);
+    // A batch whose time was read before that.
+    expect(stamps.mark(710)).toBeGreaterThan(730);
+  });
+
+  it('gives a reading that is late no time before the stamp that came before', () => {
+    const clock = new CountedClock();
+    const stamps = new StampClock(clock);
+    clock.advanceTo(320);
+    stamps.stamps(0, 16);
+    const last = stamps.stamps(0, 12);
+    expect(last).toBe(320 + (12 * 20) / 4);
+    expect(stamps.align(325)).toBe(last);
+    // Nothing is put on top of what is ahead already.
+    expect(stamps.stamps(0, 10)).toBe(last);
+    expect(stamps.stamps(0, 3)).toBe(325 + 13 * 5);
+  });
+
+  it('is ahead of the clock by what fifteen stamps cost at most', () => {
+    const clock = new CountedClock();
+    const stamps = new StampClock(clock);
+    // Slow work, then work that costs nothing.
+    for (let i = 0; i < 100; i++) {
+      clock.advanceTo(clock.now() + 320);
+      stamps.stamps(0, 16);
+    }
+    for (let i = 0; i < 400; i++) expect(stamps.stamp(0) - clock.now()).toBeLessThanOrEqual(15 * 20);
+  });
+
   it('never goes back, whatever is asked of it', () => {
     const step = fc.record({
-      what: fc.constantFrom('mark', 'stamp', 'stamps', 'now', 'batch'),
+      what: fc.constantFrom('mark', 'stamp', 'stamps', 'now', 'align', 'batch'),
       us: fc.nat(300),
       count: fc.integer({ min: 1, max: 70 }),
     });
@@ -101,7 +141,9 @@ describe('StampClock', () => {
                   ? stamps.stamps(batchUs, count)
                   : what === 'now'
                     ? stamps.now()
-                    : last;
+                    : what === 'align'
+                      ? stamps.align(clock.now())
+                      : last;
           expect(time).toBeGreaterThanOrEqual(last);
           last = time;
         }
