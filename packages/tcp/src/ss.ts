@@ -164,8 +164,10 @@ function line(state: string, recvQ: string, sendQ: string, local: string, remote
 /** Each part behind a blank. */
 function writeTcpInfo(sink: SsSink, info: SsInfo): void {
   for (const [bit, word] of OPTIONS) if (info.tcpi_options & bit) sink.word(word);
-  sink.word(W.blank);
-  sink.text(info.congestion);
+  if (info.congestion !== '') {
+    sink.word(W.blank);
+    sink.text(info.congestion);
+  }
   if (info.tcpi_options & OPT_WSCALE) pair(sink, W.wscale, info.tcpi_snd_wscale, W.comma, info.tcpi_rcv_wscale);
   // ss leaves the figure out that stood for "not known" once.
   if (info.tcpi_rto !== 3_000_000) ms(sink, W.rto, info.tcpi_rto);

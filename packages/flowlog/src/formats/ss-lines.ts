@@ -1,6 +1,14 @@
 /** Snapshots of a flow as iproute2's `ss -tin` prints them, each under a line with its time. */
 import { SS_HEADER, SS_WORDS, type SsInfo, type SsSink, writeSs } from '@qanat/tcp';
-import { EVENT_STATE } from '../kinds.ts';
+import {
+  EVENT_STATE,
+  EVENT_SYN_OPTIONS,
+  SYN_RX,
+  SYN_SACK_PERMITTED,
+  SYN_SHIFT_MASK,
+  SYN_TIMESTAMPS,
+  SYN_WINDOW_SCALE,
+} from '../kinds.ts';
 import { isReceived, REASON_NONE, segmentFlags, segmentReason } from '../segment-info.ts';
 import type { FlowTrace, Trace } from '../trace.ts';
 import { backoff, caState, LIMITED_RWND, limitedBy, reordering } from '../window-info.ts';
@@ -20,6 +28,8 @@ const TIME = ascii('# ');
 const HEADER = ascii(`\n${SS_HEADER}\n`);
 const LINE_FEED = 0x0a;
 const ESTABLISHED = 1;
+const SYN_SENT = 2;
+const SYN_RECEIVED = 3;
 const FLAG_ACK = 0x10;
 const OPTION_TIMESTAMPS = 1;
 const OPTION_SACK = 2;
@@ -108,6 +118,9 @@ class Meter {
   #bytesRetrans = 0;
   #retrans = 0;
   #timestamps = false;
+  /** SYN_* of the SYN that was sent last, and of the one that was received first. */
+  #sentSyn: number | undefined;
+  #receivedSyn: number | undefined;
   #lastSentUs = Number.NaN;
   #lastDataUs = Number.NaN;
   #lastAckUs = Number.NaN;
@@ -158,7 +171,30 @@ class Meter {
 
   event(row: number): void {
     const { events } = this.#flow;
-    if (events.kind[row] === EVENT_STATE) this.#state = events.b[row]!;
+    const b = events.b[row]!;
+    if (events.kind[row] === EVENT_STATE) this.#state = b;
+    if (events.kind[row] !== EVENT_SYN_OPTIONS) return;
+    if ((b & SYN_RX) === 0) this.#sentSyn = b;
+    else this.#receivedSyn ??= b;
+  }
+
+  /** TCPI_OPT_* that the handshake agreed on; of a log that has not seen it, what the rows tell. */
+  #options(): number {
+    const { active, sndShift = 0, rcvShift = 0, sacks } = this.#flow;
+    const sent = this.#sentSyn;
+    const received = this.#receivedSyn;
+    const hasBoth = sent !== undefined && received !== undefined;
+    // Whoever answers has only what both can do.
+    const hasAnswer = active !== undefined && (active ? received : sent) !== undefined;
+    if (hasBoth || hasAnswer) {
+      const agreed = (sent ?? -1) & (received ?? -1);
+      const stamps = agreed & SYN_TIMESTAMPS ? OPTION_TIMESTAMPS : 0;
+      const sack = agreed & SYN_SACK_PERMITTED ? OPTION_SACK : 0;
+      return stamps | sack | (agreed & SYN_WINDOW_SCALE ? OPTION_WSCALE : 0);
+    }
+    if (this.#state === SYN_SENT || this.#state === SYN_RECEIVED) return 0;
+    const told = (this.#timestamps ? OPTION_TIMESTAMPS : 0) | (sacks.rows > 0 ? OPTION_SACK : 0);
+    return told | (sndShift > 0 || rcvShift > 0 ? OPTION_WSCALE : 0);
   }
 
   window(row: number): void {
@@ -180,26 +216,25 @@ class Meter {
 
   /** @returns one object for all. */
   info(row: number): SsInfo {
-    const { windows, mss, sndShift, rcvShift, sacks } = this.#flow;
+    const { windows, mss, sndShift, rcvShift } = this.#flow;
     const timeUs = windows.timeUs[row]!;
     const info = windows.info[row]!;
-    const segment = mss > 0 ? mss : 1;
+    // Without the length of a segment nothing is known in segments.
+    const segment = mss > 0 ? mss : Number.POSITIVE_INFINITY;
     const unacked = (windows.sndNxt[row]! - windows.sndUna[row]!) >>> 0;
     const ssthresh = windows.ssthresh[row]!;
     const sinceMs = (us: number) => (Number.isNaN(us) ? 0 : Math.max(0, Math.floor((timeUs - us) / 1000)));
-    const wscale = sndShift !== undefined && rcvShift !== undefined && (sndShift > 0 || rcvShift > 0);
-    const options = (this.#timestamps ? OPTION_TIMESTAMPS : 0) | (sacks.rows > 0 ? OPTION_SACK : 0);
     const shown = this.#info;
     shown.sendQ = unacked;
     shown.tcpi_state = this.#state;
     shown.tcpi_ca_state = caState(info);
     shown.tcpi_backoff = backoff(info);
-    shown.tcpi_options = options | (wscale ? OPTION_WSCALE : 0);
-    shown.tcpi_snd_wscale = sndShift ?? 0;
-    shown.tcpi_rcv_wscale = rcvShift ?? 0;
+    shown.tcpi_options = this.#options();
+    shown.tcpi_snd_wscale = sndShift ?? (this.#receivedSyn ?? 0) & SYN_SHIFT_MASK;
+    shown.tcpi_rcv_wscale = rcvShift ?? (this.#sentSyn ?? 0) & SYN_SHIFT_MASK;
     shown.tcpi_rto = windows.rtoUs[row]!;
     shown.tcpi_snd_mss = mss;
-    shown.tcpi_unacked = Math.ceil(unacked / segment);
+    shown.tcpi_unacked = mss > 0 ? Math.ceil(unacked / mss) : 0;
     shown.tcpi_last_data_sent = sinceMs(this.#lastSentUs);
     shown.tcpi_last_data_recv = sinceMs(this.#lastDataUs);
     shown.tcpi_last_ack_recv = sinceMs(this.#lastAckUs);

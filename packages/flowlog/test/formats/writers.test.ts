@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
+  EVENT_STATE,
   EVENT_SYN_OPTIONS,
   EVENT_TIMER_FIRED,
   EventTableBuilder,
+  type FlowTrace,
   FORMATS,
   flowDescriptor,
   flowTrace,
@@ -15,6 +17,7 @@ import {
   SegmentTableBuilder,
   SYN_RX,
   SYN_SACK_PERMITTED,
+  SYN_TIMESTAMPS,
   SYN_WINDOW_SCALE,
   segmentInfo,
   sourceTrace,
@@ -30,6 +33,7 @@ const SYN = 0x02;
 const ACK = 0x10;
 const PSH = 0x08;
 const ISS = -1000;
+const SYN_ALL = SYN_WINDOW_SCALE | SYN_SACK_PERMITTED | SYN_TIMESTAMPS;
 
 /** A flow that crosses 2^32: handshake, two segments, a SACK, one sent again, an RTO after the last segment. */
 function story(): Trace {
@@ -49,9 +53,9 @@ function story(): Trace {
       ...{ rtoUs: 200_000, minRttUs: 9000, pacingRate: 1e6, info: windowInfo(0, inRecovery, 0, 3, 3) },
     });
   tx(1_000_000, ISS, 0, SYN);
-  events.push(1_000_000, order++, EVENT_SYN_OPTIONS, 1460, SYN_WINDOW_SCALE | SYN_SACK_PERMITTED | 5);
+  events.push(1_000_000, order++, EVENT_SYN_OPTIONS, 1460, SYN_ALL | 5);
   rx(1_010_000, ISS + 1, SYN | ACK);
-  events.push(1_010_000, order++, EVENT_SYN_OPTIONS, 1400, SYN_RX | SYN_WINDOW_SCALE | SYN_SACK_PERMITTED | 7);
+  events.push(1_010_000, order++, EVENT_SYN_OPTIONS, 1400, SYN_RX | SYN_ALL | 7);
   wnd(1_010_000, ISS + 1, ISS + 1, 14_480, 2 ** 31 - 1);
   tx(1_010_100, ISS + 1, 1000, ACK);
   tx(1_010_200, ISS + 1001, 1000, ACK | PSH);
@@ -251,6 +255,55 @@ describe('ss', () => {
     expect(text).toMatch(/cwnd:5 ssthresh:5 bytes_sent:3000 bytes_retrans:1000 bytes_acked:2001 /);
     expect(text).toMatch(/retrans:0\/1 /);
     expect(writeText('ss', story(), { intervalUs: 15_000 }).match(/^ESTAB/gm)).toHaveLength(2);
+  });
+
+  /** What stands before the RTO, of each snapshot. @param syns options that were sent (without SYN_RX) or received. */
+  function optionsOf(syns: readonly number[], changes: Partial<FlowTrace> = {}, state = 1): string[] {
+    const trace = story();
+    const events = new EventTableBuilder();
+    syns.forEach((bits, index) => {
+      events.push(1_000_000 + index, index, EVENT_SYN_OPTIONS, 1460, bits);
+    });
+    events.push(1_000_900, 9, EVENT_STATE, 7, state);
+    const plain = { sacks: new SackTableBuilder().finish(), events: events.finish() };
+    const flow = { ...trace.flows[0]!, ...plain, ...changes };
+    const info = flow.segments.info.map((value) => value & ~0x0700_0002);
+    const segments = { ...flow.segments, info };
+    const text = writeText('ss', { ...trace, flows: [{ ...flow, segments }] });
+    return text.match(/(?<=\n\t)[^\n]*(?= rto:)/g)!;
+  }
+
+  it('shows the options that both SYNs agree on, whatever came of them', () => {
+    const all = (options: string) => [options, options, options];
+    const sent = SYN_ALL;
+    const received = SYN_RX | SYN_ALL;
+    // No SACK block, and no segment with timestamps, is in this log.
+    expect(optionsOf([sent | 5, received | 7])).toEqual(all(' ts sack cubic wscale:7,5'));
+    const unscaled = { sndShift: 0, rcvShift: 0 };
+    expect(optionsOf([sent, received], unscaled)).toEqual(all(' ts sack cubic wscale:0,0'));
+    expect(optionsOf([sent, SYN_RX | SYN_SACK_PERMITTED], unscaled)).toEqual(all(' sack cubic'));
+    expect(optionsOf([SYN_WINDOW_SCALE | 5, received | 7])).toEqual(all(' cubic wscale:7,5'));
+    expect(optionsOf([sent, SYN_RX], unscaled)).toEqual(all(' cubic'));
+    // The SYN that was sent last counts, and the answer that came first.
+    expect(optionsOf([sent, 0, received], unscaled)).toEqual(all(' cubic'));
+    expect(optionsOf([sent, SYN_RX, received], unscaled)).toEqual(all(' cubic'));
+    // The answer alone says what was agreed on; the question does not.
+    expect(optionsOf([received | 7])).toEqual(all(' ts sack cubic wscale:7,5'));
+    expect(optionsOf([sent | 5], { active: false })).toEqual(all(' ts sack cubic wscale:7,5'));
+    expect(optionsOf([sent, received], { active: undefined, ...unscaled })).toEqual(all(' ts sack cubic wscale:0,0'));
+    const SYN_SENT = 2;
+    expect(optionsOf([sent], {}, SYN_SENT)).toEqual(all(' cubic'));
+  });
+
+  it('of a log that began later, shows what rows and the description tell', () => {
+    expect(optionsOf([])).toEqual([' cubic wscale:7,5', ' cubic wscale:7,5', ' cubic wscale:7,5']);
+    const { sacks } = story().flows[0]!;
+    expect(optionsOf([], { sacks, sndShift: 0, rcvShift: 0 })[2]).toBe(' sack cubic');
+  });
+
+  it('prints nothing that a log of 2013 does not know', () => {
+    const [line] = writeText('ss', read('2013', write('2013', story()))).match(/(?<=\n\t)[^\n]*/)!;
+    expect(line).toBe(' segs_out:1 segs_in:1 snd_wnd:64000 rcv_wnd:65535');
   });
 });
 
