@@ -200,7 +200,8 @@ export class Icmp {
     const sum = finishSum(wire.getChecksum(memory, addr));
     memory.u8[addr + wire.OFFSET_TYPE] = wire.ICMP_ECHO_REPLY;
     const changed = finishSum(addSum(sum, ~(wire.ICMP_ECHO_REQUEST << 8) & 0xffff));
-    memory.view.setUint16(addr + wire.OFFSET_CHECKSUM, blank ? 0 : changed);
+    // Of a message that is nothing but zeros now, 0xffff is the checksum and 0 is none; of any other the two are equal.
+    memory.view.setUint16(addr + wire.OFFSET_CHECKSUM, blank ? 0 : changed || 0xffff);
     if (blank) memory.view.setUint16(addr + wire.OFFSET_CHECKSUM, finishSum(memory.kernel.sum(addr, packet.len)));
     if (this.#port.sendIcmp(dst, src, addr, packet.len, tos)) this.stats.outEchoReps++;
   }

@@ -40,6 +40,16 @@ describe('echo', () => {
     );
   });
 
+  test.each([
+    ['nothing but zeros', 0, []],
+    ['words whose sum is zero', 0x1234edcb, []],
+    ['zeros as payload', 0, [0, 0, 0, 0]],
+  ])('a reply of %s has a right checksum', (_what, info, data) => {
+    const h = new Harness();
+    h.receive(h.message(8, 0, info, Uint8Array.from(data)));
+    expect(h.checksumOk(h.sent[0]!.message)).toBe(true);
+  });
+
   test('a request whose checksum was left blank is answered with one', () => {
     const h = new Harness();
     const ip = h.ip(Uint8Array.from([8, 0, 0, 0, 1, 2, 3, 4, 9]));
