@@ -1,11 +1,12 @@
 /** A whole picture: panels above each other on one axis of time. */
 import type { Engine } from '../view/engine.ts';
-import { type PanelData, valueRange } from '../view/panel-data.ts';
+import { type PanelData, scaled, valueRange } from '../view/panel-data.ts';
 import { PANEL_KINDS, type PanelSpec } from '../view/panels.ts';
 import { binUs } from '../view/throughput.ts';
 import { axisRange, paintGrid, paintTimeAxis, paintValueAxis } from './axes.ts';
 import { formatDuration } from './format.ts';
 import { legendOf, paintLegend } from './legend.ts';
+import { outsideLines, paintOutside } from './outside.ts';
 import { type Frame, paintPanel } from './paint.ts';
 import type { Surface } from './surface.ts';
 import type { Theme } from './theme.ts';
@@ -69,7 +70,7 @@ export async function paintFigure(
   const plotWidth = width - GUTTER - RIGHT;
   let frame: Frame = { x: GUTTER, y, width: plotWidth, height: 0, t0, t1, v0: 0, v1: 1 };
   for (const [index, spec] of panels.entries()) {
-    const data = await engine.panel(spec, { t0, t1, columns: plotWidth });
+    const data = scaled(await engine.panel(spec, { t0, t1, columns: plotWidth }), false);
     const [v0, v1] = axisRange(data.unit, valueRange(data, t0, t1));
     frame = { ...frame, y: y + PANEL_HEAD, height: plots[index]!, v0, v1 };
     const title = panelTitle(data, frame.width);
@@ -80,6 +81,7 @@ export async function paintFigure(
     paintGrid(surface, frame, data.unit, originUs, theme);
     paintValueAxis(surface, frame, data.unit, theme);
     paintPanel(surface, data, frame, theme);
+    paintOutside(surface, outsideLines(data, frame, theme), frame, theme);
     if (data.empty !== undefined) {
       const at = frame.y + frame.height / 2;
       surface.text(data.empty, frame.x + frame.width / 2, at, { size: 12, color: theme.faint, align: 'center' });

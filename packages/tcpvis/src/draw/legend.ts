@@ -73,8 +73,7 @@ export function legendOf(data: PanelData, theme: Theme, flows: readonly string[]
         put(`${layer.palette}${state}`, names[state]!, colors[state]!, false, false);
       });
     } else if (layer.type === 'line' && layer.line.n > 0) {
-      const label = layer.part?.name ?? LABELS[layer.series];
-      put(seriesKey(layer), label, lineColor(layer, theme), true, LINES.has(layer.series));
+      put(seriesKey(layer), lineLabel(layer), lineColor(layer, theme), true, LINES.has(layer.series));
     } else if (layer.type === 'bars' && layer.bars.n > 0) {
       put(layer.series, LABELS[layer.series], theme.series[layer.series], true, false);
       const kinds = new Set(layer.bars.kind);
@@ -92,6 +91,10 @@ export function legendOf(data: PanelData, theme: Theme, flows: readonly string[]
     });
   }
   return entries;
+}
+
+export function lineLabel(layer: { readonly series: SeriesId; readonly part?: LinePart }): string {
+  return layer.part?.name ?? LABELS[layer.series];
 }
 
 /** Those of a series that has several are told apart by the colours that flows have where they lie over each other. */

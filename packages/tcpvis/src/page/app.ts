@@ -37,6 +37,7 @@ export class App {
   #preset = 'all';
   #mode: LayoutMode = 'one';
   #themeName: ThemeName = initialTheme();
+  #allLines = remembered('lines') === 'all';
   #tableShown = (remembered('events') ?? 'off') === 'on';
   #follow = true;
   #cursorUs: number | undefined;
@@ -52,10 +53,12 @@ export class App {
       state: () => ({
         theme: this.#themeName,
         hidden: this.#hidden,
+        allLines: this.#allLines,
         originUs: this.#summary?.firstUs ?? 0,
         overview: this.#overviewOf(),
       }),
       toggled: (key) => this.#toggleSeries(key),
+      linesToggled: () => this.act('lines', 'y'),
       chosen: (t0, t1) => this.#choose(t0, t1),
       painted: () => this.#placeCursor(),
     });
@@ -235,6 +238,11 @@ export class App {
         this.#tableShown = !this.#tableShown;
         remember('events', this.#tableShown ? 'on' : 'off');
         this.#showTable();
+        break;
+      case 'lines':
+        this.#allLines = !this.#allLines;
+        remember('lines', this.#allLines ? 'all' : 'data');
+        this.#pictures.redraw();
         break;
       case 'theme': {
         const name = this.#themeName === 'dark' ? 'light' : 'dark';

@@ -15,6 +15,7 @@ export type Action =
   | 'mode'
   | 'flow'
   | 'events'
+  | 'lines'
   | 'theme'
   | 'follow'
   | 'open'
@@ -45,6 +46,7 @@ export const KEYS: readonly KeyHelp[] = [
   { action: 'mode', keys: ['m'], label: 'M', text: 'one flow, both ends, each, over each other' },
   { action: 'flow', keys: ['c'], label: 'C', text: 'next connection' },
   { action: 'events', keys: ['e'], label: 'E', text: 'table of events' },
+  { action: 'lines', keys: ['y'], label: 'Y', text: 'axes as high as every line (RTO, windows), or as the data' },
   { action: 'theme', keys: ['t'], label: 'T', text: 'light or dark' },
   { action: 'follow', keys: ['l'], label: 'L', text: 'follow a live run' },
   { action: 'open', keys: ['o'], label: 'O', text: 'open a file' },

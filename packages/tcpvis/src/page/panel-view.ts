@@ -3,6 +3,7 @@ import { axisRange, paintGrid, paintValueAxis } from '../draw/axes.ts';
 import { CanvasSurface } from '../draw/canvas-surface.ts';
 import { GUTTER, RIGHT } from '../draw/figure.ts';
 import type { LegendEntry } from '../draw/legend.ts';
+import { outsideOf, paintOutside } from '../draw/outside.ts';
 import type { Theme } from '../draw/theme.ts';
 import type { Values } from '../view/cursor.ts';
 import { PANEL_KINDS } from '../view/panels.ts';
@@ -12,6 +13,8 @@ import type { PanelPlan, Tile } from './protocol.ts';
 export interface PanelEvents {
   /** A series was switched on or off. @param key `kind/series`. */
   toggled(key: string): void;
+  /** All lines are to be seen in full, or not any more. */
+  linesToggled(): void;
 }
 
 export class PanelView {
@@ -21,6 +24,7 @@ export class PanelView {
   readonly #title = make('span', { class: 'panel-title' });
   readonly #legend = make('div', { class: 'legend' });
   readonly #state = make('span', { class: 'state-value' });
+  readonly #lines: HTMLButtonElement;
   readonly #events: PanelEvents;
   #tile: Tile | undefined;
   #values = new Map<string, HTMLElement>();
@@ -34,7 +38,14 @@ export class PanelView {
     this.#events = events;
     this.#title.textContent = PANEL_KINDS[plan.spec.kind].title;
     const of = plan.of === undefined ? undefined : make('span', { class: 'state-value' }, plan.of);
-    const head = make('div', { class: 'panel-head' }, this.#title, of, this.#state, this.#legend);
+    const title = 'the axis: as high as every line, or as the data (Y)';
+    const press = (): void => events.linesToggled();
+    this.#lines = make(
+      'button',
+      { type: 'button', class: 'all-lines', title, hidden: '', onclick: press },
+      'all lines',
+    );
+    const head = make('div', { class: 'panel-head' }, this.#title, of, this.#state, this.#legend, this.#lines);
     this.element = make(
       'section',
       { class: 'panel', 'data-kind': plan.spec.kind, 'data-key': plan.key },
@@ -49,9 +60,11 @@ export class PanelView {
     this.height = height;
   }
 
-  setTile(tile: Tile, hidden: ReadonlySet<string>): void {
+  setTile(tile: Tile, hidden: ReadonlySet<string>, allLines: boolean): void {
     this.#tile?.bitmap.close();
     this.#tile = tile;
+    this.#lines.hidden = !tile.hasLoose;
+    this.#lines.setAttribute('aria-pressed', String(allLines));
     this.#title.textContent = tile.title;
     this.#showLegend(tile.legend, hidden);
   }
@@ -114,24 +127,18 @@ export class PanelView {
       frame.height,
     );
     surface.unclip();
+    const outside = tile.loose.flatMap((line) => outsideOf(line, rangeIn(tile, line, t0, t1), v0, v1));
+    paintOutside(surface, outside, frame, theme);
+    this.element.dataset['highest'] = String(v1);
+    this.element.dataset['outside'] = outside.map(({ label, above }) => `${above ? '↑' : '↓'} ${label}`).join(', ');
   }
 
   #valueRange(t0: number, t1: number): readonly [number, number] {
     const tile = this.#tile;
     if (tile === undefined) return [0, 1];
     if (tile.viewT0 === t0 && tile.viewT1 === t1) return [tile.viewV0, tile.viewV1];
-    const { lowest, highest } = tile;
-    const parts = lowest.length;
-    const scale = parts / (tile.t1 - tile.t0);
-    let low = Number.POSITIVE_INFINITY;
-    let high = Number.NEGATIVE_INFINITY;
-    const from = Math.max(0, Math.floor((t0 - tile.t0) * scale));
-    const to = Math.min(parts - 1, Math.floor((t1 - tile.t0) * scale));
-    for (let part = from; part <= to; part++) {
-      if (lowest[part]! < low) low = lowest[part]!;
-      if (highest[part]! > high) high = highest[part]!;
-    }
-    return low <= high ? axisRange(tile.unit, [low, high]) : [tile.viewV0, tile.viewV1];
+    const range = rangeIn(tile, tile, t0, t1);
+    return range === undefined ? [tile.viewV0, tile.viewV1] : axisRange(tile.unit, range);
   }
 
   #showLegend(entries: readonly LegendEntry[], hidden: ReadonlySet<string>): void {
@@ -155,6 +162,26 @@ export class PanelView {
     );
     this.setValues(this.#shown);
   }
+}
+
+/** Lowest and highest value in t0..t1, by the parts of a tile. */
+function rangeIn(
+  tile: Tile,
+  { lowest, highest }: Pick<Tile, 'lowest' | 'highest'>,
+  t0: number,
+  t1: number,
+): readonly [number, number] | undefined {
+  const parts = lowest.length;
+  const scale = parts / (tile.t1 - tile.t0);
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  const from = Math.max(0, Math.floor((t0 - tile.t0) * scale));
+  const to = Math.min(parts - 1, Math.floor((t1 - tile.t0) * scale));
+  for (let part = from; part <= to; part++) {
+    if (lowest[part]! < low) low = lowest[part]!;
+    if (highest[part]! > high) high = highest[part]!;
+  }
+  return low <= high ? [low, high] : undefined;
 }
 
 /** Numbers that are whole but for rounding: a picture that lies on the pixels stays sharp. */

@@ -17,6 +17,8 @@ export interface PictureState {
   readonly theme: ThemeName;
   /** Series that are switched off, as `kind/series`. */
   readonly hidden: ReadonlySet<string>;
+  /** The axes of values are as high as every line, not only as the data. */
+  readonly allLines: boolean;
   /** The instant that is called 0. */
   readonly originUs: number;
   /** The flow in the overview, and whose data of it. */
@@ -28,6 +30,8 @@ export interface PictureEvents {
   readonly state: () => PictureState;
   /** A series was pressed in a legend. */
   readonly toggled: (key: string) => void;
+  /** All lines are to be seen in full, or not any more. */
+  readonly linesToggled: () => void;
   /** A stretch was chosen in the overview. */
   readonly chosen: (t0: number, t1: number) => void;
   /** Everything was painted: what lies over it can be placed. */
@@ -80,7 +84,7 @@ export class Pictures {
     const wanted = JSON.stringify(columns);
     if (wanted !== this.element.dataset['plan']) {
       this.element.dataset['plan'] = wanted;
-      this.columns = columns.map((plan) => new ColumnView(plan, { toggled: this.#events.toggled }));
+      this.columns = columns.map((plan) => new ColumnView(plan, this.#events));
       this.element.replaceChildren(...this.columns.map(({ element }) => element));
       this.resize(this.#wholeWidth);
     }
@@ -127,9 +131,9 @@ export class Pictures {
 
   /** Takes a picture. */
   take(tile: Tile): void {
-    const { hidden } = this.#events.state();
+    const { hidden, allLines } = this.#events.state();
     if (tile.key === OVERVIEW_KEY) this.#overview.setTile(tile);
-    else this.panels.find(({ plan }) => plan.key === tile.key)?.setTile(tile, hidden);
+    else this.panels.find(({ plan }) => plan.key === tile.key)?.setTile(tile, hidden, allLines);
     this.#requestFrame();
   }
 
@@ -175,10 +179,10 @@ export class Pictures {
   }
 
   #post(panels: readonly PanelRequest[], t0: number, t1: number, margin: number): void {
-    const { theme, hidden } = this.#events.state();
+    const { theme, hidden, allLines } = this.#events.state();
     const scale = window.devicePixelRatio || 1;
     const id = ++this.#viewId;
-    this.#events.send({ type: 'view', id, t0, t1, panels, scale, theme, hidden: [...hidden], margin });
+    this.#events.send({ type: 'view', id, t0, t1, panels, scale, theme, hidden: [...hidden], allLines, margin });
   }
 
   #requestFrame(): void {

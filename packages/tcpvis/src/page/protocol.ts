@@ -1,5 +1,6 @@
 /** What the page and its worker tell each other. */
 import type { LegendEntry } from '../draw/legend.ts';
+import type { LooseLine } from '../draw/outside.ts';
 import type { ThemeName } from '../draw/theme.ts';
 import type { EventRow, Values } from '../view/cursor.ts';
 import type { PanelKind, PanelSpec, Unit } from '../view/panels.ts';
@@ -37,6 +38,8 @@ export type ToWorker =
       readonly scale: number;
       readonly theme: ThemeName;
       readonly hidden: readonly string[];
+      /** The axes of values are as high as every line, not only as the data. */
+      readonly allLines: boolean;
       /** Share of the stretch that is drawn beyond each side of it. */
       readonly margin: number;
     }
@@ -95,6 +98,12 @@ export interface ColumnPlan {
   readonly panels: readonly PanelPlan[];
 }
 
+/** A line of a tile that its axis of values does not reach, perhaps: its extremes as in `Tile`. */
+export interface TileLine extends LooseLine {
+  readonly lowest: Float64Array;
+  readonly highest: Float64Array;
+}
+
 /** A drawn panel: the picture, and which stretch of time and values it covers. */
 export interface Tile {
   readonly key: string;
@@ -119,6 +128,10 @@ export interface Tile {
   /** Lowest and highest value in equal parts of t0..t1; NaN where there is none. */
   readonly lowest: Float64Array;
   readonly highest: Float64Array;
+  /** Lines that do not widen the axis. */
+  readonly loose: readonly TileLine[];
+  /** Whether there are lines that can be left out of the axis, or taken in. */
+  readonly hasLoose: boolean;
 }
 
 export type FromWorker =

@@ -261,11 +261,11 @@ export class Session {
   async #draw(view: View): Promise<void> {
     const engine = this.#engine;
     if (engine === undefined) return;
-    const { t0, t1, margin, scale, theme } = view;
+    const { t0, t1, margin, scale, theme, allLines } = view;
     const sources = engine.store.sources.map(({ descriptor }) => descriptor);
     const flowNames = engine.store.flows.map(({ descriptor }) => flowName(descriptor, sources));
     const whole = engine.complete;
-    const options = { t0, t1, margin, scale, theme, hidden: new Set(view.hidden), flowNames };
+    const options = { t0, t1, margin, scale, theme, hidden: new Set(view.hidden), allLines, flowNames };
     for (const panel of view.panels) {
       try {
         const tile = await drawTile(engine, panel, options);

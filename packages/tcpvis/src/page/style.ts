@@ -67,6 +67,7 @@ button[aria-pressed='true']:not(.entry) { background: var(--accent); border-colo
 .state-value { font-size: 12px; color: var(--faint); white-space: nowrap; }
 .legend { flex: 1; display: flex; justify-content: safe flex-end; gap: 2px; min-width: 0; overflow: hidden; }
 .entry { display: inline-flex; align-items: center; gap: 5px; height: 20px; padding: 0 6px; border: 0; background: none; font-size: 11.5px; color: var(--faint); white-space: nowrap; flex: none; }
+.all-lines { height: 18px; padding: 0 6px; font-size: 11px; color: var(--faint); flex: none; }
 button.entry:hover { color: var(--text); }
 .entry.off { opacity: .4; text-decoration: line-through; }
 .entry .key { width: 8px; height: 8px; border-radius: 2px; display: inline-block; }

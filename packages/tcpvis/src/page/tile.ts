@@ -3,10 +3,11 @@ import { axisRange } from '../draw/axes.ts';
 import { CanvasSurface } from '../draw/canvas-surface.ts';
 import { panelTitle } from '../draw/figure.ts';
 import { legendOf } from '../draw/legend.ts';
+import { looseLines } from '../draw/outside.ts';
 import { paintPanel } from '../draw/paint.ts';
 import { THEMES, type ThemeName } from '../draw/theme.ts';
 import type { Engine } from '../view/engine.ts';
-import { type PanelData, seriesKey, valueRange } from '../view/panel-data.ts';
+import { isLoose, type PanelData, scaled, seriesKey, valueRange } from '../view/panel-data.ts';
 import type { PanelRequest, Tile } from './protocol.ts';
 
 /** Parts for which a tile tells its extremes. */
@@ -21,6 +22,8 @@ export interface TileOptions {
   readonly scale: number;
   readonly theme: ThemeName;
   readonly hidden: ReadonlySet<string>;
+  /** The axis of values is as high as every line. */
+  readonly allLines: boolean;
   readonly flowNames: readonly string[];
 }
 
@@ -37,7 +40,8 @@ export async function drawTile(engine: Engine, request: PanelRequest, options: T
   const from = t0 - before * perPixel;
   const to = t1 + after * perPixel;
   const columns = width + before + after;
-  const data = without(await engine.panel(request.spec, { t0: from, t1: to, columns }), options.hidden);
+  const shown = without(await engine.panel(request.spec, { t0: from, t1: to, columns }), options.hidden);
+  const data = scaled(shown, options.allLines);
   const [low, high] = axisRange(data.unit, valueRange(data, t0, t1));
   const [lowest, highest] = extremes(data, from, to);
   const perValue = height / (high - low);
@@ -75,6 +79,11 @@ export async function drawTile(engine: Engine, request: PanelRequest, options: T
     viewV1: high,
     lowest,
     highest,
+    loose: looseLines(data, theme).map(({ label, color, alone }) => {
+      const [lowest, highest] = extremes(alone, from, to);
+      return { label, color, lowest, highest };
+    }),
+    hasLoose: scaled(shown, false).layers.some(isLoose),
   };
 }
 
@@ -113,7 +122,7 @@ function extremes(data: PanelData, from: number, to: number): readonly [Float64A
     if (!(highest[part]! >= high)) highest[part] = high;
   };
   for (const layer of data.layers) {
-    if (layer.type === 'marks' || layer.type === 'shares' || (layer.type === 'line' && layer.loose === true)) continue;
+    if (layer.type === 'marks' || layer.type === 'shares' || isLoose(layer)) continue;
     const { n, t, lo, hi } = layer.type === 'line' ? layer.line : layer.bars;
     const holds = layer.type === 'line' && layer.style !== 'dots';
     let part = 0;

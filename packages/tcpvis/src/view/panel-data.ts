@@ -38,7 +38,7 @@ export type Layer =
       readonly flow: number;
       readonly style: 'step' | 'dots' | 'area';
       readonly line: Line;
-      /** Its values do not widen the vertical axis: they are cut where the others end. */
+      /** Its values do not widen the vertical axis: they are cut where the others end (see `scaled`). */
       readonly loose?: boolean;
       /** Which one, where a series has several lines. */
       readonly part?: LinePart;
@@ -73,13 +73,32 @@ export interface PanelData {
   readonly empty: string | undefined;
 }
 
+/**
+ * @param all whether all lines are to be seen in full.
+ * @returns the panel with the lines that widen its axis then: also those that are loose, where all are wanted, or where nothing
+ * else is shown.
+ */
+export function scaled(data: PanelData, all: boolean): PanelData {
+  if (!all && data.layers.some((layer) => hasPoints(layer) && !isLoose(layer))) return data;
+  return { ...data, layers: data.layers.map((layer) => (isLoose(layer) ? { ...layer, loose: false } : layer)) };
+}
+
+export function isLoose(layer: Layer): boolean {
+  return layer.type === 'line' && layer.loose === true;
+}
+
+function hasPoints(layer: Layer): boolean {
+  if (layer.type === 'line') return layer.line.n > 0;
+  return layer.type === 'bars' && layer.bars.n > 0;
+}
+
 /** Lowest and highest value of the layers over the time from..to; undefined when there is none. */
 export function valueRange(data: PanelData, from: number, to: number): readonly [number, number] | undefined {
   let lowest = Number.POSITIVE_INFINITY;
   let highest = Number.NEGATIVE_INFINITY;
   for (const layer of data.layers) {
     if (layer.type === 'marks' || layer.type === 'shares') continue;
-    if (layer.type === 'line' && layer.loose === true) continue;
+    if (isLoose(layer)) continue;
     const { n, t, lo, hi } = layer.type === 'line' ? layer.line : layer.bars;
     // A line goes on with what it was before `from`.
     let carriedLo = Number.NaN;
