@@ -20,6 +20,8 @@ export interface PlotOptions {
   readonly theme: ThemeName;
   /** The instant that the axis calls 0. Default: where the trace begins. */
   readonly originUs?: number | undefined;
+  /** The axes of values are as high as every line, not only as the data. */
+  readonly allLines?: boolean;
 }
 
 /** @param engine scanned. @returns the SVG document, undefined when the preset has nothing to show of the flow. */
@@ -43,6 +45,7 @@ export async function plotSvg(engine: Engine, options: PlotOptions): Promise<str
     t1,
     originUs: options.originUs ?? engine.range[0],
     flowNames,
+    allLines: options.allLines === true,
   });
   return surface.finish(`${title}, ${subtitle}`);
 }

@@ -22,6 +22,8 @@ export interface TraceSvgOptions {
   readonly width?: number;
   readonly height?: number;
   readonly theme?: ThemeName;
+  /** The axes of values are as high as every line, not only as the data. Default false. */
+  readonly allLines?: boolean;
 }
 
 export const PRESET_NAMES: readonly string[] = Object.keys(PRESETS);
@@ -32,7 +34,7 @@ export const PRESET_NAMES: readonly string[] = Object.keys(PRESETS);
  * @throws RangeError for a preset that does not exist.
  */
 export async function traceSvg(trace: Trace, options: TraceSvgOptions = {}): Promise<string | undefined> {
-  const { preset = 'all', width = 1200, height, theme = 'light' } = options;
+  const { preset = 'all', width = 1200, height, theme = 'light', allLines = false } = options;
   if (!PRESET_NAMES.includes(preset))
     throw new RangeError(`there is no preset '${preset}': ${PRESET_NAMES.join(', ')}`);
   const engine = new Engine(storeOfTrace(trace));
@@ -42,5 +44,5 @@ export async function traceSvg(trace: Trace, options: TraceSvgOptions = {}): Pro
   if (flow < 0 || trace.flows.length === 0) return undefined;
   const [first, last] = engine.range;
   const { fromUs: t0 = first, toUs: t1 = last } = options;
-  return plotSvg(engine, { preset, flow, t0, t1, width, height, theme, originUs: options.originUs });
+  return plotSvg(engine, { preset, flow, t0, t1, width, height, theme, originUs: options.originUs, allLines });
 }

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { encodeTrace } from '@qanat/flowlog';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { main } from '../src/command.ts';
 import { outsideLines } from '../src/draw/outside.ts';
 import { THEMES } from '../src/draw/theme.ts';
 import { pageHtml } from '../src/page-html.ts';
@@ -66,18 +67,29 @@ describe('lines that may lie far above the rest', () => {
     const engine = new Engine(storeOfTrace(trace));
     await engine.scan();
     const [t0, t1] = engine.range;
-    const svg = await plotSvg(engine, {
-      preset: 'recovery',
-      flow: 0,
-      t0,
-      t1,
-      width: 900,
-      height: undefined,
-      theme: 'light',
-    });
+    const options = { preset: 'recovery', flow: 0, t0, t1, width: 900, height: undefined, theme: 'light' } as const;
+    const svg = await plotSvg(engine, options);
     // In the legend, and at the edge.
     expect(svg!.match(/>RTO</g)).toHaveLength(2);
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+    const whole = await plotSvg(engine, { ...options, allLines: true });
+    expect(whole!.match(/>RTO</g)).toHaveLength(1);
+    expect(whole!.match(/>window edge</g)).toHaveLength(1);
+  });
+
+  test('are brought in by plot --all-lines', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'qanat-lines-'));
+    const path = (name: string): string => join(folder, name);
+    writeFileSync(path('run.qflow'), encodeTrace(trace));
+    const output = { out: () => {}, error: () => {}, progress: false };
+    const marks = async (...options: string[]): Promise<number> => {
+      expect(await main(['plot', path('run.qflow'), path('run.svg'), '--preset', 'recovery', ...options], output)).toBe(
+        0,
+      );
+      return readFileSync(path('run.svg'), 'utf8').match(/>RTO</g)!.length;
+    };
+    expect([await marks(), await marks('--all-lines')]).toEqual([2, 1]);
+    rmSync(folder, { recursive: true, force: true });
   });
 });
 

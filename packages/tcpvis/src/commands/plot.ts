@@ -26,6 +26,7 @@ interface Options {
   readonly height?: number;
   readonly scale: number;
   readonly dark?: boolean;
+  readonly allLines?: boolean;
 }
 
 /** `plot IN OUT`: a picture. */
@@ -51,6 +52,7 @@ export function registerPlot(program: Command, output: Output): void {
     )
     .option('--scale <n>', 'pixels of a PNG per pixel of the SVG', decimalNumber(0.1, 20), 2)
     .option('--dark', 'on a dark ground')
+    .option('--all-lines', 'axes as high as every line: RTO and windows may lie far above the data')
     .action(async (input: string, out: string, options: Options) => {
       const type = /\.(svg|png)$/i.exec(out)?.[1]?.toLowerCase();
       if (type === undefined) throw new UsageError(`'${out}': let the name of a picture end in .svg or .png`);
@@ -90,6 +92,7 @@ async function draw(input: string, options: Options, output: Output): Promise<st
     width: options.width,
     height: options.height,
     theme: (options.dark === true ? 'dark' : 'light') satisfies ThemeName,
+    allLines: options.allLines === true,
   });
   if (svg === undefined) throw new UsageError(`${input} has nothing that preset '${options.preset}' shows`);
   return svg;

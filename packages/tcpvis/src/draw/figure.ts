@@ -34,6 +34,8 @@ export interface FigureOptions {
   readonly originUs: number;
   /** Names of the flows, by the engine's numbers. */
   readonly flowNames: readonly string[];
+  /** The axes of values are as high as every line, not only as the data. */
+  readonly allLines: boolean;
 }
 
 /** @returns the heights of the plots of a figure's panels, and the figure's height. */
@@ -70,7 +72,7 @@ export async function paintFigure(
   const plotWidth = width - GUTTER - RIGHT;
   let frame: Frame = { x: GUTTER, y, width: plotWidth, height: 0, t0, t1, v0: 0, v1: 1 };
   for (const [index, spec] of panels.entries()) {
-    const data = scaled(await engine.panel(spec, { t0, t1, columns: plotWidth }), false);
+    const data = scaled(await engine.panel(spec, { t0, t1, columns: plotWidth }), options.allLines);
     const [v0, v1] = axisRange(data.unit, valueRange(data, t0, t1));
     frame = { ...frame, y: y + PANEL_HEAD, height: plots[index]!, v0, v1 };
     const title = panelTitle(data, frame.width);
