@@ -8,9 +8,12 @@ import {
   MACHINE_QUEUE,
   MACHINE_RING_PUSH,
   MACHINE_RING_REAP,
+  MACHINE_RX_REAP,
   MACHINE_SLEEP,
   MACHINE_WAKE,
   parseText2013,
+  RING_RX,
+  RING_TX,
   readTrace,
 } from '@qanat/flowlog';
 import type { Kernel } from '@qanat/os';
@@ -249,7 +252,18 @@ describe('a run on virtual time', () => {
     expect(log).toMatchObject({ records: rows, overwritten: 0 });
     const kinds = (id: number) => new Set(sources[id]!.machine.kind);
     const domain = [MACHINE_SLEEP, MACHINE_WAKE, MACHINE_RING_PUSH, MACHINE_RING_REAP, MACHINE_NOTIFY_SENT];
-    for (const kind of domain) expect(kinds(1)).toContain(kind);
+    for (const kind of [...domain, MACHINE_RX_REAP]) expect(kinds(1)).toContain(kind);
+    // Levels of rings: requests in use, pages that are not filled.
+    const levels = (of: number) => {
+      const { kind, a, b } = sources[1]!.machine;
+      const isRing = new Set<number>([MACHINE_RING_PUSH, MACHINE_RING_REAP, MACHINE_RX_REAP]);
+      return [...b].filter((_, row) => isRing.has(kind[row]!) && a[row] === of);
+    };
+    for (const of of [RING_TX, RING_RX]) {
+      expect(Math.min(...levels(of))).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...levels(of))).toBeLessThanOrEqual(256);
+    }
+    expect(Math.max(...levels(RING_RX))).toBe(256);
     for (const kind of [MACHINE_SLEEP, MACHINE_WAKE, MACHINE_QUEUE, MACHINE_DROP]) expect(kinds(0)).toContain(kind);
     // A domain that slept was woken by its ring's port, or by time.
     const { machine } = sources[2]!;

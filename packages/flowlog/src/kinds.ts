@@ -99,10 +99,10 @@ export const MACHINE_SLEEP = 1;
 export const MACHINE_WAKE = 2;
 /**
  * Slots of a ring were published: `a` which ring (RING_*), `c` the ring's number (vif << 8 | queue). `b`: of a frontend's TX ring the
- * requests in use after it, of its RX ring the pages that the backend may fill; of a backend the answers published.
+ * requests in use after it, of its RX ring the pages that are posted and not filled yet; of a backend the answers published.
  */
 export const MACHINE_RING_PUSH = 3;
-/** Slots were taken off a ring: `a` and `c` as above; `b` of the TX ring the requests in use after it, of the RX ring the slots found. */
+/** A frontend took answers off its TX ring: `a` and `c` as above; `b` the requests in use after it. Until MACHINE_RX_REAP also of RX. */
 export const MACHINE_RING_REAP = 4;
 /** `a` the port. */
 export const MACHINE_NOTIFY_SENT = 5;
@@ -114,6 +114,8 @@ export const MACHINE_QUEUE = 7;
 export const MACHINE_DROP = 8;
 /** The sleep auditor found the sleep wrong: `a` an index into the strings of the source. */
 export const MACHINE_SLEEP_FAULT = 9;
+/** A frontend takes packets off its RX ring: `a` and `c` as above; `b` the pages that are posted and not filled yet. */
+export const MACHINE_RX_REAP = 10;
 
 export const RING_TX = 0;
 export const RING_RX = 1;
@@ -141,4 +143,5 @@ export const MACHINE_NAMES: readonly string[] = [
   'bridge queue',
   'bridge drop',
   'sleep fault',
+  'ring reap',
 ];

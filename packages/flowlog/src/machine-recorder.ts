@@ -7,9 +7,11 @@ import {
   MACHINE_QUEUE,
   MACHINE_RING_PUSH,
   MACHINE_RING_REAP,
+  MACHINE_RX_REAP,
   MACHINE_SLEEP,
   MACHINE_SLEEP_FAULT,
   MACHINE_WAKE,
+  RING_RX,
 } from './kinds.ts';
 import { CHUNK_MACHINE } from './qflow-layout.ts';
 import { saturate } from './record.ts';
@@ -91,7 +93,7 @@ export class MachineRecorder {
   }
 
   reaped(ring: number, occupancy: number, number: number): void {
-    this.#record(this.#now(), MACHINE_RING_REAP, ring, occupancy, number);
+    this.#record(this.#now(), ring === RING_RX ? MACHINE_RX_REAP : MACHINE_RING_REAP, ring, occupancy, number);
   }
 
   notified(port: number, sent: boolean): void {

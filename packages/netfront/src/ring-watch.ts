@@ -22,14 +22,14 @@ export function watchTxReap(watch: RingWatch, ring: FrontRing): void {
   watch.watched.observer?.reaped(WATCHED_TX, ring.entries - ring.freeRequests(), watch.number);
 }
 
-/** Pages were posted: says how many the backend may fill. */
+/** Pages were posted: says how many are and are not filled yet. */
 export function watchRxPush(watch: RingWatch, ring: FrontRing, notified: boolean): void {
   const { observer } = watch.watched;
   observer?.pushed(WATCHED_RX, (ring.reqProdPvt - ring.rspProd) | 0, watch.number);
   observer?.notified(watch.port, notified);
 }
 
-/** Packets are taken off the RX ring: says how many slots of them were there. */
-export function watchRxReap(watch: RingWatch, slots: number): void {
-  watch.watched.observer?.reaped(WATCHED_RX, slots, watch.number);
+/** Packets are taken off the RX ring: says how many posted pages are not filled yet. */
+export function watchRxReap(watch: RingWatch, unfilled: number): void {
+  watch.watched.observer?.reaped(WATCHED_RX, unfilled, watch.number);
 }

@@ -174,7 +174,9 @@ export class RxQueue {
       this.fault = `rx rsp_prod is ${(prod - cons) >>> 0} ahead`;
       return 0;
     }
-    if (cons !== prod && this.#watch.watched.observer !== undefined) watchRxReap(this.#watch, (prod - cons) >>> 0);
+    if (cons !== prod && this.#watch.watched.observer !== undefined) {
+      watchRxReap(this.#watch, (ring.reqProdPvt - this.#unpushed - prod) | 0);
+    }
     this.#isIncomplete = false;
     let packets = 0;
     while (cons !== prod && packets < limit) {

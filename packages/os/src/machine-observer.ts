@@ -14,7 +14,7 @@ export interface MachineObserver {
    * @param ring WATCHED_TX or WATCHED_RX. @param occupancy see `docs/FLOWLOG.md`. @param number vif << 8 | queue.
    */
   pushed(ring: number, occupancy: number, number: number): void;
-  /** Slots of a ring were taken off it. */
+  /** Slots of a frontend's ring are taken off it. */
   reaped(ring: number, occupancy: number, number: number): void;
   /** The other end was notified, or had not asked for it. */
   notified(port: number, sent: boolean): void;

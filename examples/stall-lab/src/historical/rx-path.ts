@@ -72,8 +72,8 @@ export class RxPath {
         this.#pages.push(addr);
       }
     } while (ring.finalCheckForResponses());
-    const slots = (ring.rspCons - before) | 0;
-    if (slots > 0) this.#kernel.watched.observer?.reaped(WATCHED_RX, slots, 0);
+    if (ring.rspCons === before) return;
+    this.#kernel.watched.observer?.reaped(WATCHED_RX, (ring.reqProdPvt - ring.rspProd) | 0, 0);
   }
 
   /** Sleep audit: what would never wake anybody, or undefined. */

@@ -34,8 +34,8 @@ const LABELS: Readonly<Record<SeriesId, string>> = {
   goodput: 'goodput',
   txDelay: 'TX',
   rxDelay: 'RX',
-  txRing: 'TX ring',
-  rxRing: 'RX ring',
+  txRing: 'TX ring: requests in use',
+  rxRing: 'RX ring: pages not filled',
   queue: 'packets',
 };
 

@@ -28,10 +28,12 @@ import {
   MACHINE_QUEUE,
   MACHINE_RING_PUSH,
   MACHINE_RING_REAP,
+  MACHINE_RX_REAP,
   MACHINE_SLEEP,
   MACHINE_SLEEP_FAULT,
   MACHINE_WAKE,
   type MachineTable,
+  RING_TX,
   reasonName,
   type SegmentTable,
   SYN_RX,
@@ -173,7 +175,8 @@ function machineDetail(kind: number, a: number, b: number, c: number, strings: r
       return a < 0 ? 'by time' : `by port ${a}`;
     case MACHINE_RING_PUSH:
     case MACHINE_RING_REAP:
-      return `${a === 0 ? 'TX' : 'RX'} ring, ${count(b, 'slot')} ${kind === MACHINE_RING_REAP && a !== 0 ? 'found' : 'in use'} (${vifName(c >>> 8)})`;
+    case MACHINE_RX_REAP:
+      return `${a === RING_TX ? 'TX' : 'RX'} ring, ${ringDetail(kind, a, b, c)} (${ringName(c)})`;
     case MACHINE_NOTIFY_SENT:
     case MACHINE_NOTIFY_SUPPRESSED:
       return `port ${a}`;
@@ -186,6 +189,21 @@ function machineDetail(kind: number, a: number, b: number, c: number, strings: r
     default:
       return `${a} ${b} ${c}`;
   }
+}
+
+function ringDetail(kind: number, a: number, b: number, c: number): string {
+  // A backend says how many it answers; its ring's number has the domain of the frontend.
+  if (kind === MACHINE_RING_PUSH && c >>> 16 !== 0) return `${count(b, 'answer')} published`;
+  if (a === RING_TX) return `${count(b, 'request')} in use`;
+  // As it was written until there was MACHINE_RX_REAP.
+  if (kind === MACHINE_RING_REAP) return `${count(b, 'slot')} found`;
+  return `${count(b, 'page')} posted and not filled`;
+}
+
+/** @param number vif << 8 | queue. */
+function ringName(number: number): string {
+  const queue = number & 0xff;
+  return queue === 0 ? vifName(number >>> 8) : `${vifName(number >>> 8)} queue ${queue}`;
 }
 
 function count(number: number, of: string): string {

@@ -221,10 +221,7 @@ export class Engine {
       case 'rings': {
         const source = this.sourceOf(index);
         if (source === undefined || !source.digest.has.ring) return [];
-        return [
-          await source.line(range, 'rxRing', 'rxRing', place),
-          await source.line(range, 'txRing', 'txRing', place),
-        ];
+        return source.rings(range, place);
       }
       case 'queue': {
         const layers: Layer[] = [];

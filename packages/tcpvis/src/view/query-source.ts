@@ -1,14 +1,14 @@
 /** What the panels of a machine show between two times. */
-import { MACHINE_QUEUE } from '@qanat/flowlog';
+import { RING_TX } from '@qanat/flowlog';
 import { vifName } from './describe.ts';
 import { bucketAt, MARK_KIND, MARK_US } from './flow-digest.ts';
 import { lowerBound, upperBound } from './grow-table.ts';
-import type { Layer, SeriesId } from './panel-data.ts';
+import type { Layer } from './panel-data.ts';
 import { LinePoints, type Range } from './points.ts';
 import { RAW_ROWS } from './query-flow.ts';
-import { QUEUE_FIRST_US, QUEUE_HI, QUEUE_LO } from './queue-digest.ts';
-import { MACHINE_VALUES, type MachineValue, machineValue, SLEEP_STATES, type SourceDigest } from './source-digest.ts';
+import { queueKey, ringKey, SLEEP_STATES, type SourceDigest } from './source-digest.ts';
 import type { SourceStore } from './store.ts';
+import { TRACK_FIRST_US, TRACK_HI, TRACK_LO, type TrackDigest } from './track-digest.ts';
 
 export class SourceQuery {
   readonly store: SourceStore;
@@ -19,85 +19,75 @@ export class SourceQuery {
     this.digest = digest;
   }
 
-  /** One of the values over time. */
-  async line(range: Range, value: MachineValue, series: SeriesId, flow: number): Promise<Layer> {
-    const { t0, t1 } = range;
-    const { machine } = this.store;
-    const index = MACHINE_VALUES.indexOf(value);
-    const points = new LinePoints(range);
-    const raw = machine.estimateRows(t0, t1) <= RAW_ROWS;
-    if (raw) {
-      const first = machine.firstWithRowBefore(t0);
-      const end = Math.min(machine.chunks.length, machine.countStartingUntil(t1) + 1);
-      const tables = await Promise.all(machine.chunks.slice(first, end).map((chunk) => chunk.load()));
-      for (const table of tables) {
-        let carried = -1;
-        for (let row = 0; row < table.rows; row++) {
-          if (machineValue(table.kind[row]!, table.a[row]!) !== index) continue;
-          const t = table.timeUs[row]!;
-          if (t < t0) {
-            carried = row;
-            continue;
-          }
-          if (carried >= 0) points.add(table.timeUs[carried]!, table.b[carried]!, table.b[carried]!);
-          carried = -1;
-          points.add(t, table.b[row]!, table.b[row]!);
-          if (t > t1) break;
-        }
-      }
-    } else {
-      const { values } = this.digest;
-      const times = values.column(0);
-      for (let bucket = Math.max(0, bucketAt(values, t0)); bucket < values.rows && times[bucket]! <= t1; bucket++) {
-        points.add(times[bucket]!, values.column(2 + 2 * index)[bucket]!, values.column(3 + 2 * index)[bucket]!);
-      }
-    }
-    return { type: 'line', series, flow, style: 'step', line: points.line(raw) };
+  /** How full the rings of the domain's devices are: a line for each. */
+  async rings(range: Range, flow: number): Promise<Layer[]> {
+    const { rings } = this.digest;
+    const { keys } = rings;
+    const { lines, exact } = await this.#tracks(range, rings, ringKey);
+    const devices = new Set(keys.map((key) => key >>> 9));
+    const isSingle = new Set(keys.map((key) => key >>> 1)).size === 1;
+    return keys.map((key, place): Layer => {
+      const series = (key & 1) === RING_TX ? 'txRing' : 'rxRing';
+      const device = devices.size === 1 ? '' : `device ${key >>> 9} `;
+      const name = `${series === 'txRing' ? 'TX in use' : 'RX not filled'}, ${device}queue ${(key >>> 1) & 0xff}`;
+      const line = lines[place]!.line(exact);
+      return { type: 'line', series, flow, style: 'step', line, ...(isSingle ? {} : { part: { name, place } }) };
+    });
   }
 
   /** Packets that wait in the bridge: a line for each port. */
   async queues(range: Range, flow: number): Promise<Layer[]> {
+    const { queues } = this.digest;
+    const { lines, exact } = await this.#tracks(range, queues, queueKey);
+    return queues.keys.map((vif, place): Layer => {
+      const part = { name: vifName(vif), place };
+      return { type: 'line', series: 'queue', flow, style: 'step', line: lines[place]!.line(exact), part };
+    });
+  }
+
+  /** @param keyOf key of the track that a row belongs to. @returns the points of each track, in the order of the keys. */
+  async #tracks(
+    range: Range,
+    digest: TrackDigest,
+    keyOf: (kind: number, a: number, c: number) => number,
+  ): Promise<{ readonly lines: readonly LinePoints[]; readonly exact: boolean }> {
     const { t0, t1 } = range;
     const { machine } = this.store;
-    const { queues } = this.digest;
-    const { vifs } = queues;
-    const lines = new Map(vifs.map((vif) => [vif, new LinePoints(range)]));
-    const raw = machine.estimateRows(t0, t1) <= RAW_ROWS;
-    if (raw) {
+    const { keys } = digest;
+    const lines = new Map(keys.map((key) => [key, new LinePoints(range)]));
+    const exact = machine.estimateRows(t0, t1) <= RAW_ROWS;
+    if (exact) {
       // What each was when the view begins.
-      const carried = new Map(vifs.map((vif) => [vif, queues.of(vif)!.before(t0)]));
+      const carried = new Map(keys.map((key) => [key, digest.of(key)!.before(t0)]));
       const first = machine.firstWithRowBefore(t0);
       const end = Math.min(machine.chunks.length, machine.countStartingUntil(t1) + 1);
       const tables = await Promise.all(machine.chunks.slice(first, end).map((chunk) => chunk.load()));
-      for (const { rows, timeUs, kind, a, b } of tables) {
+      for (const { rows, timeUs, kind, a, b, c } of tables) {
         const to = lowerBound(timeUs, t0, 0, rows);
         for (let row = 0; row < to; row++) {
-          const vif = a[row]!;
-          if (kind[row] === MACHINE_QUEUE && carried.has(vif)) carried.set(vif, { t: timeUs[row]!, value: b[row]! });
+          const key = keyOf(kind[row]!, a[row]!, c[row]!);
+          if (carried.has(key)) carried.set(key, { t: timeUs[row]!, value: b[row]! });
         }
       }
-      for (const [vif, before] of carried) {
-        if (before !== undefined) lines.get(vif)!.add(before.t, before.value, before.value);
+      for (const [key, before] of carried) {
+        if (before !== undefined) lines.get(key)!.add(before.t, before.value, before.value);
       }
-      for (const { rows, timeUs, kind, a, b } of tables) {
+      for (const { rows, timeUs, kind, a, b, c } of tables) {
         const to = upperBound(timeUs, t1, 0, rows);
         for (let row = lowerBound(timeUs, t0, 0, rows); row < to; row++) {
-          if (kind[row] === MACHINE_QUEUE) lines.get(a[row]!)?.add(timeUs[row]!, b[row]!, b[row]!);
+          lines.get(keyOf(kind[row]!, a[row]!, c[row]!))?.add(timeUs[row]!, b[row]!, b[row]!);
         }
       }
     } else {
-      for (const [vif, points] of lines) {
-        const { table } = queues.of(vif)!;
-        const times = table.column(QUEUE_FIRST_US);
+      for (const [key, points] of lines) {
+        const { table } = digest.of(key)!;
+        const times = table.column(TRACK_FIRST_US);
         for (let row = Math.max(0, bucketAt(table, t0)); row < table.rows && times[row]! <= t1; row++) {
-          points.add(times[row]!, table.column(QUEUE_LO)[row]!, table.column(QUEUE_HI)[row]!);
+          points.add(times[row]!, table.column(TRACK_LO)[row]!, table.column(TRACK_HI)[row]!);
         }
       }
     }
-    return vifs.map((vif, place) => {
-      const part = { name: vifName(vif), place };
-      return { type: 'line', series: 'queue', flow, style: 'step', line: lines.get(vif)!.line(raw), part };
-    });
+    return { lines: [...lines.values()], exact };
   }
 
   sleep({ t0, t1, columns }: Range, flow: number): Layer[] {

@@ -4,21 +4,20 @@ import {
   MACHINE_QUEUE,
   MACHINE_RING_PUSH,
   MACHINE_RING_REAP,
+  MACHINE_RX_REAP,
   MACHINE_SLEEP,
   MACHINE_SLEEP_FAULT,
   MACHINE_WAKE,
   type MachineTable,
   PORT_VIRQ,
+  RING_RX,
+  RING_TX,
 } from '@qanat/flowlog';
 import { addMark, type MarkTable } from './flow-digest.ts';
 import { GrowTable } from './grow-table.ts';
-import { QueueDigest } from './queue-digest.ts';
 import { BUCKET_ROWS } from './segment-buckets.ts';
 import { StateTrack } from './state-track.ts';
-
-/** What is followed over time: lowest and highest of each, in this order, after first and last time. */
-export const MACHINE_VALUES = ['txRing', 'rxRing'] as const;
-export type MachineValue = (typeof MACHINE_VALUES)[number];
+import { TrackDigest } from './track-digest.ts';
 
 /** States of a domain. */
 export const SLEEP_STATES: readonly string[] = ['asleep', 'woken by an event', 'woken by time', 'awake'];
@@ -28,9 +27,10 @@ export const AWAKE_TIME = 2;
 export const AWAKE = 3;
 
 export class SourceDigest {
-  readonly values = new GrowTable(2 + 2 * MACHINE_VALUES.length);
+  /** Of a domain's own devices. */
+  readonly rings = new TrackDigest();
   /** Of the bridge. */
-  readonly queues = new QueueDigest();
+  readonly queues = new TrackDigest();
   readonly sleep = new StateTrack();
   /** Bridge drops and sleep faults. */
   readonly marks: MarkTable = { table: new GrowTable(4), left: 0 };
@@ -39,52 +39,28 @@ export class SourceDigest {
   untilUs = Number.NEGATIVE_INFINITY;
   /** What there is to draw. */
   readonly has = { ring: false, queue: false, sleep: false };
-  /** Of the bucket that is being made: lowest and highest of each value. */
-  readonly #ranges = new Float64Array(2 * MACHINE_VALUES.length);
+  #bucket = 0;
 
   add(table: MachineTable): void {
-    for (let from = 0; from < table.rows; from += BUCKET_ROWS) {
-      this.#fold(table, from, Math.min(from + BUCKET_ROWS, table.rows));
+    const { rows, kind: kinds, timeUs: times, a: as, b: bs, c: cs } = table;
+    for (let row = 0; row < rows; row++) {
+      // The rows of a bucket are of one table.
+      if (row % BUCKET_ROWS === 0) this.#bucket++;
+      const ring = ringKey(kinds[row]!, as[row]!, cs[row]!);
+      if (ring < 0) this.#note(table, row);
+      else this.rings.add(ring, this.#bucket, times[row]!, bs[row]!);
     }
-    if (table.rows > 0) this.untilUs = Math.max(this.untilUs, table.timeUs[table.rows - 1]!);
+    this.has.ring = this.rings.keys.length > 0;
+    if (rows > 0) this.untilUs = Math.max(this.untilUs, times[rows - 1]!);
   }
 
-  #fold(table: MachineTable, from: number, to: number): void {
-    const { values, has } = this;
-    const { kind: kinds, a: as, b: bs } = table;
-    const ranges = this.#ranges;
-    for (let index = 0; index < ranges.length; index += 2) {
-      ranges[index] = Number.POSITIVE_INFINITY;
-      ranges[index + 1] = Number.NEGATIVE_INFINITY;
-    }
-    for (let row = from; row < to; row++) {
-      const index = machineValue(kinds[row]!, as[row]!);
-      if (index < 0) {
-        this.#note(table, row);
-        continue;
-      }
-      const value = bs[row]!;
-      if (value < ranges[2 * index]!) ranges[2 * index] = value;
-      if (value > ranges[2 * index + 1]!) ranges[2 * index + 1] = value;
-    }
-    const bucket = values.add();
-    values.column(0)[bucket] = table.timeUs[from]!;
-    values.column(1)[bucket] = table.timeUs[to - 1]!;
-    for (let index = 0; index < MACHINE_VALUES.length; index++) {
-      if (ranges[2 * index]! > ranges[2 * index + 1]!) continue;
-      values.column(2 + 2 * index)[bucket] = ranges[2 * index]!;
-      values.column(3 + 2 * index)[bucket] = ranges[2 * index + 1]!;
-      has.ring = true;
-    }
-  }
-
-  /** Takes a row that is no value. */
+  /** Takes a row that is not of a ring. */
   #note({ kind: kinds, timeUs: times, a, b }: MachineTable, row: number): void {
     const kind = kinds[row]!;
     const timeUs = times[row]!;
     if (kind === MACHINE_QUEUE) {
       this.has.queue = true;
-      this.queues.add(a[row]!, this.values.rows, timeUs, b[row]!);
+      this.queues.add(queueKey(kind, a[row]!), this.#bucket, timeUs, b[row]!);
     } else if (kind === MACHINE_SLEEP) {
       this.has.sleep = true;
       if (this.sleep.changes === 0) this.sleep.set(timeUs - 1e-3, AWAKE);
@@ -104,7 +80,19 @@ export class SourceDigest {
   }
 }
 
-/** @returns the index into MACHINE_VALUES that a row of this `kind` and `a` gives a value (`b`) for, or -1. */
-export function machineValue(kind: number, a: number): number {
-  return kind !== MACHINE_RING_PUSH && kind !== MACHINE_RING_REAP ? -1 : a === 0 ? 0 : 1;
+/**
+ * What `b` of a row is of: a ring of a domain's own device, of which TX rows have the requests in use, RX rows the pages that are posted and
+ * not filled yet. The answers of a backend, whose `c` has a domain, and the slots that RX reaps had once are no occupancy.
+ * @returns the key of its track, or -1.
+ */
+export function ringKey(kind: number, a: number, c: number): number {
+  if (c >>> 16 !== 0) return -1;
+  if (kind === MACHINE_RING_PUSH) return 2 * c + (a === RING_TX ? RING_TX : RING_RX);
+  if (kind === MACHINE_RING_REAP) return a === RING_TX ? 2 * c + RING_TX : -1;
+  return kind === MACHINE_RX_REAP ? 2 * c + RING_RX : -1;
+}
+
+/** @returns the key of the track that `b` of a row belongs to: the vif that packets wait for; or -1. */
+export function queueKey(kind: number, a: number): number {
+  return kind === MACHINE_QUEUE ? a : -1;
 }
