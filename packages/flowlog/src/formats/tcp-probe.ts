@@ -1,9 +1,10 @@
 /**
  * What Linux's tcp_probe printed of a connection, as comma-separated values with a line of names: time (seconds since the
  * first row), source, destination, payload of the segment received last, SND.NXT, SND.UNA, congestion window and threshold
- * in segments, send window, smoothed round trip in microseconds, receive window. A line per window update.
+ * in segments, send window, smoothed round trip in microseconds, receive window. A line per window update. What the log does
+ * not know is empty.
  */
-import { isReceived } from '../segment-info.ts';
+import { isReceived, segmentFlags } from '../segment-info.ts';
 import type { FlowTrace, Trace } from '../trace.ts';
 import { ascii, ByteWriter } from './byte-writer.ts';
 import { flowsToWrite, type WriteOptions } from './format.ts';
@@ -21,7 +22,7 @@ export function* writeTcpProbe(trace: Trace, options: WriteOptions = {}): Genera
   const out = new ByteWriter();
   out.copy(HEAD);
   const ends = flows.map((flow) => ascii(`,${end(flow, true)},${end(flow, false)},`));
-  const lengths = new Uint32Array(flows.length);
+  const lengths = new Float64Array(flows.length);
   const rows = new RowMerge(flows, (1 << ROW_SEGMENT) | (1 << ROW_WINDOW));
   let startUs = Number.NaN;
   while (rows.next()) {
@@ -29,29 +30,31 @@ export function* writeTcpProbe(trace: Trace, options: WriteOptions = {}): Genera
     const { segments, windows, mss } = flows[owner]!;
     if (rows.kind === ROW_SEGMENT) {
       if (Number.isNaN(startUs)) startUs = segments.timeUs[row]!;
-      if (isReceived(segments.info[row]!)) lengths[owner] = segments.bytes[row]!;
+      const info = segments.info[row]!;
+      // A log of 2013 has neither flags nor lengths.
+      if (isReceived(info)) lengths[owner] = segmentFlags(info) === 0 ? Number.NaN : segments.bytes[row]!;
       continue;
     }
     if (out.isFull) yield out.take();
     out.reserve(MAX_LINE_BYTES);
     if (Number.isNaN(startUs)) startUs = windows.timeUs[row]!;
-    const segment = mss > 0 ? mss : 1;
     const ssthresh = windows.ssthresh[row]!;
     out.seconds(windows.timeUs[row]! - startUs);
     out.copy(ends[owner]!);
-    out.integer(lengths[owner]!);
+    if (lengths[owner]! >= 0) out.integer(lengths[owner]!);
     out.byte(COMMA);
     out.hex(windows.sndNxt[row]!);
     out.byte(COMMA);
     out.hex(windows.sndUna[row]!);
     out.byte(COMMA);
-    out.integer(Math.floor(windows.cwnd[row]! / segment));
+    if (mss > 0) out.integer(Math.floor(windows.cwnd[row]! / mss));
     out.byte(COMMA);
-    out.integer(ssthresh >= NO_THRESHOLD ? NO_THRESHOLD : Math.floor(ssthresh / segment));
+    if (ssthresh >= NO_THRESHOLD) out.integer(NO_THRESHOLD);
+    else if (mss > 0) out.integer(Math.floor(ssthresh / mss));
     out.byte(COMMA);
     out.integer(windows.sndWnd[row]!);
     out.byte(COMMA);
-    out.integer(windows.srttUs[row]!);
+    if (windows.srttUs[row]! > 0) out.integer(windows.srttUs[row]!);
     out.byte(COMMA);
     out.integer(windows.rcvWnd[row]!);
     out.byte(LINE_FEED);

@@ -171,6 +171,13 @@ describe('tcp_probe', () => {
   });
 });
 
+describe('tcp_probe of a log of 2013', () => {
+  it('leaves empty what that does not say: lengths, round trips, and windows in segments', () => {
+    const line = writeText('csv', read('2013', write('2013', story()))).split('\n')[1]!;
+    expect(line).toBe('0.010000,0.0.0.0:0,0.0.0.0:0,,0xfffffc19,0xfffffc19,,2147483647,64000,,65535');
+  });
+});
+
 describe('xplot', () => {
   it('draws segments, acknowledgments, the window, SACK blocks and what was sent again', () => {
     const text = writeText('xplot', story());
