@@ -32,7 +32,7 @@ export async function main(args: readonly string[], output: Output): Promise<num
       return EXIT_USAGE;
     }
     if (error instanceof UsageError) {
-      output.error(`qanat-flow: ${error.message}\n`);
+      output.error(`qanat-flow: ${error.message.replaceAll(/\p{Cc}/gu, '?')}\n`);
       return EXIT_USAGE;
     }
     output.error(`qanat-flow: ${error instanceof Error ? error.stack : String(error)}\n`);

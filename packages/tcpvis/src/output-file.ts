@@ -1,13 +1,26 @@
-import { accessSync, closeSync, constants, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { UsageError } from './usage-error.ts';
 
+/** Names of what the process has open. */
+const DESCRIPTORS = /^\/(dev|proc)\//;
 /** How long a full pipe is waited for before it is tried again. */
 const PIPE_WAIT_MS = 5;
 
 /**
  * A file that is either written whole or not at all: it grows under another name beside its place and takes its own
- * name at `commit`. What is no regular file (a pipe, /dev/stdout) is written directly. A write returns when the bytes are
+ * name at `commit`; a link stays one. What is no regular file (a pipe), or is open already (/dev/stdout), is written directly. A write returns when the bytes are
  * taken, so that whoever makes them waits for whoever takes them.
  */
 export class OutputFile {
@@ -15,26 +28,34 @@ export class OutputFile {
   /** Bytes written. */
   bytes = 0;
   readonly #partial: string | undefined;
+  /** What `path` leads to. */
+  readonly #target: string;
   readonly #descriptor: number;
   #open = true;
 
-  private constructor(path: string, partial: string | undefined, descriptor: number) {
+  private constructor(path: string, target: string, partial: string | undefined, descriptor: number) {
     this.path = path;
+    this.#target = target;
     this.#partial = partial;
     this.#descriptor = descriptor;
   }
 
   /** @throws UsageError in one line when it cannot be written. */
   static open(path: string): OutputFile {
+    if (path === '') throw new UsageError('the name of a file is missing');
+    if (path === '-') throw new UsageError("'-' is no file: the standard output is /dev/stdout");
     try {
       const stat = statSync(path, { throwIfNoEntry: false });
       if (stat?.isDirectory()) throw new UsageError(`${path} is a directory: give the name of a file`);
-      if (stat && !stat.isFile()) return new OutputFile(path, undefined, openSync(path, 'w'));
+      if (stat && !stat.isFile()) return new OutputFile(path, path, undefined, openSync(path, 'w'));
+      // What the shell has opened goes on where it is.
+      if (stat && DESCRIPTORS.test(path)) return new OutputFile(path, path, undefined, openSync(path, 'a'));
       if (stat) accessSync(path, constants.W_OK);
-      const partial = `${path}.${process.pid}.partial`;
-      return new OutputFile(path, partial, openSync(partial, 'wx'));
+      const target = stat ? realpathSync(path) : path;
+      const partial = `${target}.${process.pid}.partial`;
+      return new OutputFile(path, target, partial, openSync(partial, 'wx'));
     } catch (error) {
-      throw error instanceof UsageError ? error : new UsageError(explain(path, error));
+      throw cannotBeWritten(path, error);
     }
   }
 
@@ -55,7 +76,7 @@ export class OutputFile {
   /** The file is whole: it takes its name. */
   commit(): void {
     this.#close();
-    if (this.#partial !== undefined) renameSync(this.#partial, this.path);
+    if (this.#partial !== undefined) renameSync(this.#partial, this.#target);
   }
 
   /** Leaves nothing behind. Does nothing after `commit`. */
@@ -71,17 +92,21 @@ export class OutputFile {
   }
 }
 
-function explain(path: string, error: unknown): string {
+/** @returns what to say of an error of node:fs. */
+export function cannotBeWritten(path: string, error: unknown): UsageError {
+  if (error instanceof UsageError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'an unknown error';
   const directory = dirname(path);
   const cause: Readonly<Record<string, string>> = {
-    ENOENT: `the directory ${directory} does not exist`,
+    ENOENT: existsSync(directory) ? `no file can be made in ${directory}` : `the directory ${directory} does not exist`,
     ENOTDIR: `${directory} is not a directory`,
     EACCES: 'permission denied',
     EPERM: 'permission denied',
     EROFS: 'the file system is read-only',
     ENAMETOOLONG: 'the name is too long',
+    ELOOP: 'it is a link to itself',
+    EPIPE: 'whoever reads it has gone',
     ENOSPC: 'no space is left',
   };
-  return `${path} cannot be written: ${cause[code] ?? code}`;
+  return new UsageError(`${path} cannot be written: ${cause[code] ?? code}`);
 }

@@ -1,4 +1,5 @@
 /** Puts the page together: one HTML document with everything in it. */
+import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import type { BuildOptions } from 'esbuild';
@@ -53,6 +54,8 @@ function logElement(log: PageLog): string {
 /** The sources where tests run on them, else what tsc made of them. */
 async function bundle(): Promise<{ main: string; worker: string }> {
   // Loaded here, so that commands without a page do not wait for it.
+  // Node 20 finds no package behind links when the last thing that was looked at is a pipe, as /dev/stdin can be.
+  statSync(fileURLToPath(import.meta.url));
   const { build } = await import('esbuild');
   const isSource = import.meta.url.endsWith('.ts');
   const suffix = isSource ? 'ts' : 'js';

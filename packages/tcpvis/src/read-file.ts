@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import {
   FORMATS,
   type Format,
@@ -37,7 +37,7 @@ interface ReadableFormat extends Format {
 export function readTraceFile(path: string, from?: string): TraceFile {
   const named = from === undefined ? undefined : formatNamed(from);
   const bytes = readBytes(path);
-  const format = formatToRead(path, bytes, named);
+  const format = formatToRead(path, bytes, 'give --from with one of', named);
   const trace = format.read(bytes);
   refuseNothing(path, format, trace);
   return { path, bytes: bytes.length, format, trace };
@@ -55,7 +55,7 @@ export async function checkReadable(
 ): Promise<void> {
   for (const most of LOOK_BYTES) {
     const start = read(0, Math.min(size, most));
-    const format = formatToRead(path, start);
+    const format = formatToRead(path, start, 'read are');
     if (format.name === 'qflow') {
       const walk = walkTrace(read, size);
       for (;;) {
@@ -71,14 +71,15 @@ export async function checkReadable(
   }
 }
 
-function formatToRead(path: string, start: Uint8Array, named?: Format): ReadableFormat {
+/** @param remedy what to say before the formats there are. */
+function formatToRead(path: string, start: Uint8Array, remedy: string, named?: Format): ReadableFormat {
   if (start.length === 0) throw new UsageError(`${path} is empty`);
   const format = named ?? formatByContent(start) ?? formatByFileName(path);
   if (format === undefined && start[0] === 0x1f && start[1] === 0x8b) {
     throw new UsageError(`${path} is compressed: unpack it with gunzip first`);
   }
   if (format === undefined) {
-    throw new UsageError(`${path} is of no known format: give --from with one of ${formatNames('read')}`);
+    throw new UsageError(`${path} is of no known format: ${remedy} ${formatNames('read')}`);
   }
   const { read } = format;
   if (read === undefined) {
@@ -133,7 +134,8 @@ export function readBytes(path: string): Uint8Array {
 
 /** As `checkReadable`, of a file that is not read as a whole. */
 export async function checkFileReadable(path: string): Promise<void> {
-  const { descriptor, stat } = openFile(path);
+  // A pipe without a writer is not waited for.
+  const { descriptor, stat } = openFile(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!stat.isFile()) throw new UsageError(`${path} is no file that can be read more than once`);
     await checkReadable(path, stat.size, (offset, length) => readPart(descriptor, offset, length));
@@ -144,9 +146,14 @@ export async function checkFileReadable(path: string): Promise<void> {
   }
 }
 
-function openFile(path: string): { readonly descriptor: number; readonly stat: Stats } {
+function openFile(
+  path: string,
+  flags: number = constants.O_RDONLY,
+): { readonly descriptor: number; readonly stat: Stats } {
+  if (path === '') throw new UsageError('the name of a file is missing');
+  if (path === '-') throw new UsageError("'-' is no file: the standard input is /dev/stdin");
   try {
-    const descriptor = openSync(path, 'r');
+    const descriptor = openSync(path, flags);
     const stat = fstatSync(descriptor);
     if (!stat.isDirectory()) return { descriptor, stat };
     closeSync(descriptor);
@@ -195,6 +202,8 @@ function reason(error: unknown): string {
     EACCES: 'permission denied',
     EISDIR: 'it is a directory',
     ENOTDIR: 'a part of its path is no directory',
+    ENAMETOOLONG: 'the name is too long',
+    ELOOP: 'it is a link to itself',
   };
   return known[code] ?? (error instanceof Error ? error.message : String(error));
 }

@@ -1,15 +1,18 @@
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   crc32,
   EVENT_SCHEMA,
@@ -133,7 +136,7 @@ describe('qanat-flow convert', () => {
       [['convert', run, run], /run\.qflow is the file that is read: give another name/],
       [['convert', run, path('sub/../link.qflow')], /link\.qflow is the file that is read/],
       [['convert', run, path('empty.qflow/y.log')], /y\.log cannot be written: .*empty\.qflow is not a directory/],
-      [['convert', run, '/dev/full', '--to', 'jsonl'], /\/dev\/full cannot be written: ENOSPC/],
+      [['convert', run, '/dev/full', '--to', 'jsonl'], /\/dev\/full cannot be written: no space is left/],
       [['convert', run, path('y.log'), '--flow', '12345'], /has no flow 12345: it has \d+, \d+/],
       [['convert', run, path('y.log'), '--flow', 'x'], /give numbers of flows/],
       [['convert', run, path('y.ss'), '--interval', '-1'], /give a number in 0/],
@@ -249,6 +252,68 @@ describe('what cannot be read', () => {
       }
       expect(readAny(readFileSync(path('cut.jsonl'))).flows.length).toBeGreaterThan(0);
     }
+  });
+});
+
+describe('names of files', () => {
+  it('that cannot be meant are told in one line', async () => {
+    const run = path('run.qflow');
+    symlinkSync('ring', path('ring'));
+    mkdirSync(path('dir.jsonl'), { recursive: true });
+    execFileSync('mkfifo', [path('fifo')]);
+    writeFileSync(path('log.svg'), readFileSync(run));
+    writeFileSync(path('log.html'), readFileSync(run));
+    writeFileSync(path('page.raw'), '<!doctype html>');
+    const long = `${'a'.repeat(300)}.log`;
+    const before = readdirSync(folder);
+    const cases: readonly (readonly [string[], RegExp])[] = [
+      [['info', ''], /the name of a file is missing/],
+      [['info', '-'], /'-' is no file: the standard input is \/dev\/stdin/],
+      [['info', path('ring')], /ring cannot be read: it is a link to itself/],
+      [['info', path(long)], /cannot be read: the name is too long/],
+      [['info', path('two\nlines')], /two\?lines cannot be read: there is no such file/],
+      [['convert', run, '-', '--to', 'jsonl'], /'-' is no file: the standard output is \/dev\/stdout/],
+      [['convert', run, '', '--to', 'jsonl'], /the name of a file is missing/],
+      [['convert', run, path('sub')], /sub is a directory/],
+      [['convert', run, path('dir.jsonl')], /dir\.jsonl is a directory/],
+      [['convert', run, path('ring'), '--to', 'jsonl'], /ring cannot be written: it is a link to itself/],
+      [['convert', run, path(long)], /cannot be written: the name is too long/],
+      [['convert', run, '/proc/x.log'], /x\.log cannot be written: no file can be made in \/proc$/m],
+      [['convert', run, '/dev/full', '--to', 'jsonl'], /\/dev\/full cannot be written: no space is left/],
+      [['html', path('log.html'), path('log.html')], /log\.html is the file that is read: give another name/],
+      [['html', path('page.raw'), path('y.html')], /page\.raw is of no known format: read are qflow/],
+      [['plot', path('log.svg'), path('log.svg')], /log\.svg is the file that is read: give another name/],
+      [['plot', path('page.raw'), path('y.svg')], /page\.raw is of no known format: read are qflow/],
+      [['serve', path('fifo')], /fifo is no file that can be read more than once/],
+      [['serve', path('sub')], /sub is a directory/],
+    ];
+    for (const [args, message] of cases) {
+      const { code, out, error } = await qanatFlow(...args);
+      expect([args, code, out]).toEqual([args, 2, '']);
+      expect([args, error]).toEqual([args, expect.stringMatching(/^qanat-flow: [^\n]+\n$/)]);
+      expect([args, error]).toEqual([args, expect.stringMatching(message)]);
+    }
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
+  it('a link to a file stays one, and the file gets what is written', async () => {
+    writeFileSync(path('real.jsonl'), 'old');
+    symlinkSync('real.jsonl', path('link.jsonl'));
+    expect(await qanatFlow('convert', path('run.qflow'), path('link.jsonl'))).toMatchObject({ code: 0 });
+    expect(readlinkSync(path('link.jsonl'))).toBe('real.jsonl');
+    expect(readFileSync(path('real.jsonl'), 'utf8')).toMatch(/^\{"type":"trace"/);
+  });
+
+  it('the standard input and output are files, too', () => {
+    // A process of its own: what its descriptors are, matters.
+    const command = fileURLToPath(new URL('../bin/qanat-flow.js', import.meta.url));
+    const env = { PATH: process.env['PATH'] };
+    const shell = (line: string): string =>
+      execFileSync('sh', ['-c', line, command, path('run.qflow'), folder], { encoding: 'utf8', env });
+    expect(shell('cat "$1" | node "$0" info /dev/stdin')).toMatch(/^\/dev\/stdin: flow log/);
+    expect(shell('cat "$1" | node "$0" html /dev/stdin "$2/piped.html"')).toMatch(/piped\.html\n$/);
+    shell('cd "$2" && echo first >piped.jsonl && node "$0" convert "$1" /proc/self/fd/1 --to jsonl >>piped.jsonl');
+    expect(readFileSync(path('piped.jsonl'), 'utf8')).toMatch(/^first\n\{"type":"trace"/);
   });
 });
 

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import {
   busiestFlow,
   type FlowTrace,
@@ -11,10 +10,11 @@ import {
 } from '@qanat/flowlog';
 import type { Command } from 'commander';
 import type { Output } from '../output.ts';
-import { OutputFile } from '../output-file.ts';
+import { cannotBeWritten, OutputFile } from '../output-file.ts';
 import { formatBytes, Progress } from '../progress.ts';
 import { formatNamed, formatNames, readTraceFile } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
+import { isDirectory, refuseSameFile } from './files.ts';
 import { decimalNumber, flowIds, MAX_SECONDS } from './numbers.ts';
 
 /** Formats that can keep what is of no flow: rows of the machine. */
@@ -45,11 +45,12 @@ export function registerConvert(program: Command, output: Output): void {
 
 function convert(input: string, out: string, options: ConvertOptions, output: Output): void {
   const format = options.to === undefined ? formatByFileName(out) : formatNamed(options.to);
+  if (isDirectory(out)) throw new UsageError(`${out} is a directory: give the name of a file`);
   if (format === undefined)
     throw new UsageError(`${out}: its name says no format: use --to or ${formatNames('write')}`);
   const { name, title, write } = format;
   if (write === undefined) throw new UsageError(`${name} (${title}) is only read: write ${formatNames('write')}`);
-  if (isSameFile(input, out)) throw new UsageError(`${out} is the file that is read: give another name`);
+  refuseSameFile(input, out);
   const { trace } = readTraceFile(input, options.from);
   const unknown = options.flow?.find((id) => !trace.flows.some((flow) => flow.id === id));
   if (unknown !== undefined) throw new UsageError(`${input} has no flow ${unknown}: ${flowList(trace)}`);
@@ -75,22 +76,10 @@ function convert(input: string, out: string, options: ConvertOptions, output: Ou
     );
     file.commit();
   } catch (error) {
-    if (error instanceof Error && 'code' in error) throw new UsageError(`${out} cannot be written: ${error.message}`);
-    throw error;
+    throw error instanceof Error && 'code' in error ? cannotBeWritten(out, error) : error;
   } finally {
     progress.end();
     file.discard();
-  }
-}
-
-/** Whether both names are of one regular file, by whatever path or link. */
-function isSameFile(a: string, b: string): boolean {
-  try {
-    const [one, other] = [statSync(a), statSync(b)];
-    return one.isFile() && one.dev === other.dev && one.ino === other.ino;
-  } catch {
-    // One of them is not there, or cannot be looked at: whoever opens it will say so.
-    return false;
   }
 }
 

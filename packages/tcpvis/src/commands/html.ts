@@ -5,7 +5,7 @@ import { pageHtml } from '../page-html.ts';
 import { formatBytes } from '../progress.ts';
 import { checkReadable, readBytes } from '../read-file.ts';
 import { UsageError } from '../usage-error.ts';
-import { writeOutput } from './files.ts';
+import { refuseSameFile, writeOutput } from './files.ts';
 
 /** A browser keeps a document and what it decodes of it in memory several times. */
 const MAX_BYTES = 256 << 20;
@@ -22,6 +22,7 @@ export function registerHtml(program: Command, output: Output): void {
       if (input === '-') {
         writeOutput(out, await pageHtml());
       } else {
+        refuseSameFile(input, out);
         const bytes = readBytes(input);
         if (bytes.length > MAX_BYTES) {
           throw new UsageError(

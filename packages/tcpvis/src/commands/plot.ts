@@ -9,7 +9,7 @@ import { bytesInMemory } from '../view/bytes.ts';
 import { Engine } from '../view/engine.ts';
 import { openTrace } from '../view/open-trace.ts';
 import { PRESETS } from '../view/panels.ts';
-import { writeOutput } from './files.ts';
+import { refuseSameFile, writeOutput } from './files.ts';
 import { decimalNumber, MAX_SECONDS, wholeNumber } from './numbers.ts';
 
 /** Of a side of a picture. */
@@ -56,6 +56,7 @@ export function registerPlot(program: Command, output: Output): void {
     .action(async (input: string, out: string, options: Options) => {
       const type = /\.(svg|png)$/i.exec(out)?.[1]?.toLowerCase();
       if (type === undefined) throw new UsageError(`'${out}': let the name of a picture end in .svg or .png`);
+      refuseSameFile(input, out);
       const svg = await draw(input, options, output);
       writeOutput(out, type === 'svg' ? svg : await png(svg, options.scale, out));
       output.out(`${out}\n`);
