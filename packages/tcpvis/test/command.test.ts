@@ -241,6 +241,14 @@ describe('what cannot be read', () => {
 
   it('torn anywhere, a file still gives what was whole, to every command', async () => {
     const bytes = readFileSync(path('run.qflow'));
+    // Descriptions of flows come first: of these alone there is nothing to draw.
+    const rows = bytes.indexOf('QFLC', bytes.lastIndexOf('"localPort"', bytes.length >> 3));
+    writeFileSync(path('described.qflow'), bytes.subarray(0, rows));
+    const bare = await qanatFlow('plot', path('described.qflow'), path('described.svg'));
+    expect(bare).toMatchObject({
+      code: 2,
+      error: expect.stringMatching(/^qanat-flow: [^\n]*has no row of flow \d+ to draw\n$/),
+    });
     for (const length of [bytes.length - 1, bytes.length >> 1, bytes.length >> 3]) {
       writeFileSync(path('cut.qflow'), bytes.subarray(0, length));
       for (const args of [

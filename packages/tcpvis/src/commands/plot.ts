@@ -73,7 +73,6 @@ async function draw(input: string, options: Options, output: Output): Promise<st
   const engine = new Engine(store);
   await engine.scan();
   if (store.flows.length === 0) throw new UsageError(`${input} holds no flow`);
-  for (const problem of store.problems.slice(0, 5)) output.error(`qanat-flow: ${input}: ${problem}\n`);
   const [first, last] = engine.range;
   const flow = flowIndex(engine, options.flow, input);
   const { segments, windows, events } = store.flows[flow]!;
@@ -96,6 +95,7 @@ async function draw(input: string, options: Options, output: Output): Promise<st
     allLines: options.allLines === true,
   });
   if (svg === undefined) throw new UsageError(`${input} has nothing that preset '${options.preset}' shows`);
+  for (const problem of store.problems.slice(0, 5)) output.error(`qanat-flow: ${input}: ${problem}\n`);
   return svg;
 }
 
