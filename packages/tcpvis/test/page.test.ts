@@ -91,6 +91,8 @@ describe.skipIf(NO_BROWSER !== undefined)(title, { timeout: TIMEOUT }, () => {
     await state(page, 'ready');
     expect(await coloursIn(page, 'sequence')).toBeGreaterThan(2);
     expect(await coloursIn(page, 'window')).toBeGreaterThan(2);
+    // A log of 2013 knows no round trips.
+    expect(await page.locator('.panel[data-kind="rtt"]').count()).toBe(name === '2013' ? 0 : 1);
     expect(errors).toEqual([]);
     await page.close();
   });
