@@ -14,22 +14,33 @@ const TRACK_VALUE = 4;
 export class Track {
   readonly table = new GrowTable(5, 4);
   #bucket = -1;
+  // Columns of the table, until it grows.
+  #lastUs = this.table.column(TRACK_LAST_US);
+  #lo = this.table.column(TRACK_LO);
+  #hi = this.table.column(TRACK_HI);
+  #value = this.table.column(TRACK_VALUE);
 
   /** @param bucket a new one begins where it is another than before. */
   add(bucket: number, timeUs: number, value: number): void {
+    if (bucket !== this.#bucket) this.#begin(bucket, timeUs, value);
+    const row = this.table.rows - 1;
+    this.#lastUs[row] = timeUs;
+    this.#value[row] = value;
+    if (value < this.#lo[row]!) this.#lo[row] = value;
+    if (value > this.#hi[row]!) this.#hi[row] = value;
+  }
+
+  #begin(bucket: number, timeUs: number, value: number): void {
     const { table } = this;
-    if (bucket !== this.#bucket) {
-      this.#bucket = bucket;
-      const row = table.add();
-      table.column(TRACK_FIRST_US)[row] = timeUs;
-      table.column(TRACK_LO)[row] = value;
-      table.column(TRACK_HI)[row] = value;
-    }
-    const row = table.rows - 1;
-    table.column(TRACK_LAST_US)[row] = timeUs;
-    table.column(TRACK_VALUE)[row] = value;
-    if (value < table.column(TRACK_LO)[row]!) table.column(TRACK_LO)[row] = value;
-    if (value > table.column(TRACK_HI)[row]!) table.column(TRACK_HI)[row] = value;
+    this.#bucket = bucket;
+    const row = table.add();
+    this.#lastUs = table.column(TRACK_LAST_US);
+    this.#lo = table.column(TRACK_LO);
+    this.#hi = table.column(TRACK_HI);
+    this.#value = table.column(TRACK_VALUE);
+    table.column(TRACK_FIRST_US)[row] = timeUs;
+    this.#lo[row] = value;
+    this.#hi[row] = value;
   }
 
   /** @returns the value that the last bucket before an instant left behind, and since when; undefined when there is none. */
