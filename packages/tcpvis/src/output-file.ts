@@ -3,25 +3,30 @@ import {
   closeSync,
   constants,
   existsSync,
+  fchmodSync,
+  lstatSync,
   openSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import { UsageError } from './usage-error.ts';
 
 /** Names of what the process has open. */
-const DESCRIPTORS = /^\/(dev|proc)\//;
+const DESCRIPTORS = /^\/(dev\/(stdin|stdout|stderr|fd\/\d+)|proc\/[^/]+\/(task\/\d+\/)?fd\/\d+)$/;
+const PERMISSIONS = 0o777;
 /** How long a full pipe is waited for before it is tried again. */
 const PIPE_WAIT_MS = 5;
 
 /**
  * A file that is either written whole or not at all: it grows under another name beside its place and takes its own
- * name at `commit`; a link stays one. What is no regular file (a pipe), or is open already (/dev/stdout), is written directly. A write returns when the bytes are
- * taken, so that whoever makes them waits for whoever takes them.
+ * name at `commit`, with the permissions of a file that was there; a link stays one. What is no regular file (a pipe), or is
+ * open already (/dev/stdout), is written directly. A write returns when the bytes are taken, so that whoever makes them waits
+ * for whoever takes them.
  */
 export class OutputFile {
   readonly path: string;
@@ -51,9 +56,12 @@ export class OutputFile {
       // What the shell has opened goes on where it is.
       if (stat && DESCRIPTORS.test(path)) return new OutputFile(path, path, undefined, openSync(path, 'a'));
       if (stat) accessSync(path, constants.W_OK);
-      const target = stat ? realpathSync(path) : path;
+      const target = stat ? realpathSync(path) : endOfLinks(path);
       const partial = `${target}.${process.pid}.partial`;
-      return new OutputFile(path, target, partial, openSync(partial, 'wx'));
+      const descriptor = openSync(partial, 'wx', stat?.mode);
+      // What the umask took of it.
+      if (stat) fchmodSync(descriptor, stat.mode & PERMISSIONS);
+      return new OutputFile(path, target, partial, descriptor);
     } catch (error) {
       throw cannotBeWritten(path, error);
     }
@@ -90,6 +98,13 @@ export class OutputFile {
     this.#open = false;
     closeSync(this.#descriptor);
   }
+}
+
+/** @returns where a file will be that is not there yet: `path`, or what it leads to as a link. */
+function endOfLinks(path: string): string {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return path;
+  const link = readlinkSync(path);
+  return endOfLinks(isAbsolute(link) ? link : `${dirname(path)}/${link}`);
 }
 
 /** @returns what to say of an error of node:fs. */
