@@ -216,11 +216,10 @@ export class Kernel {
     f64[base + 15] = calls.grantMaps;
   }
 
-  /** @internal What the auditor finds in a vcpu that has just blocked, or undefined. */
+  /** @internal What the auditor finds in a vcpu that has just blocked, or undefined. In threads it may be on its way still. */
   sleepViolation(): SleepViolation | undefined {
     const faults = this.loop.sleepFaults();
     if (faults.length === 0) return undefined;
-    for (const fault of faults) this.watched.observer?.sleepFault(this.clock.now(), fault);
     return {
       domid: this.domid,
       name: this.name,
@@ -233,6 +232,13 @@ export class Kernel {
   /** @internal @throws SleepAuditError when the vcpu, which has just blocked, has work left. */
   auditSleep(): void {
     const violation = this.sleepViolation();
-    if (violation !== undefined) throw new SleepAuditError(violation);
+    if (violation === undefined) return;
+    this.tellViolation(violation);
+    throw new SleepAuditError(violation);
+  }
+
+  /** @internal Tells an observer of a sleep that was wrong. */
+  tellViolation({ faults }: SleepViolation): void {
+    for (const fault of faults) this.watched.observer?.sleepFault(this.clock.now(), fault);
   }
 }

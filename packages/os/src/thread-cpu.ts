@@ -116,6 +116,7 @@ export class ThreadCpu implements LoopCpu {
     if (clock.now() < suspect.atUs + AUDIT_GRACE_MS * 1000) return suspect;
     const violation = kernel.sleepViolation();
     if (violation === undefined || !kernel.hypercalls.blocked) return undefined;
+    kernel.tellViolation(violation);
     throw new SleepAuditError(violation);
   }
 }

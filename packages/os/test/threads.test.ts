@@ -192,6 +192,14 @@ describe('domains in threads', () => {
     threads.start('moods.mjs', { mood: 'audit' });
     await threads.exited();
     expect(threads.exits[0]?.error?.message).toContain('ring: 3 unread requests');
+    expect(threads.messages).toEqual(['ring: 3 unread requests']);
+  });
+
+  it('tell nobody of work left in a sleep when it may be that of a notify that is under way', async () => {
+    threads.start('moods.mjs', { mood: 'suspect' });
+    await threads.exited();
+    expect(threads.exits[0]?.code).toBeGreaterThan(0);
+    expect(threads.messages).toEqual([]);
   });
 
   it('have their memory and console', async () => {

@@ -48,6 +48,7 @@ function watchSleeps(kernel: Kernel, loop: Loop2013, booted: Boot2013): void {
     const violation = kernel.sleepViolation();
     faults = violation?.faults ?? [];
     if (violation === undefined) return;
+    kernel.tellViolation(violation);
     events = violation.events;
     state = booted.netif?.state();
   };

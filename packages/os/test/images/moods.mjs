@@ -2,6 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { Timer } from '@qanat/clock';
 
+/** Posts the faults of sleeps that an observer is told of. */
+function watchFaults(kernel) {
+  const watched = { sleeps: () => {}, wakes: () => {} };
+  kernel.watched.observer = { ...watched, sleepFault: (_nowUs, fault) => kernel.post(fault) };
+}
+
 export async function main(kernel) {
   switch (kernel.args.mood) {
     case 'exit':
@@ -63,8 +69,17 @@ export async function main(kernel) {
       return;
     }
     case 'audit':
+      watchFaults(kernel);
       kernel.loop.addAudit('ring', () => '3 unread requests');
       return;
+    case 'suspect': {
+      // As when a peer has published and not notified yet: the next look finds nothing.
+      let looks = 0;
+      watchFaults(kernel);
+      kernel.loop.addAudit('ring', () => (looks++ === 0 ? '3 unread requests' : undefined));
+      kernel.loop.timers.arm(new Timer(() => kernel.exit(looks)), kernel.clock.now() + 20_000);
+      return;
+    }
     case 'console':
       for (let i = 0; i < 10; i++) kernel.console.write(`line ${i}\n`);
       kernel.post(kernel.pages.freePages * 4096 === kernel.domain.bytes);
