@@ -6,11 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import {
   EVENT_CLOSE,
+  EVENT_ERROR,
   EVENT_STATE,
   EVENT_WAIT,
   EVENT_WAKE,
   type FlowTrace,
   isReceived,
+  MACHINE_DROP,
   readTrace,
   WAIT_CLOSE,
 } from '@qanat/flowlog';
@@ -31,9 +33,18 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-async function run(line: string): Promise<void> {
-  const silent = { isTerminal: false, lines: () => {}, live: () => {}, error: (text: string) => expect(text).toBe('') };
-  expect(await new IperfRun(parseOptions(line.split(' ')) as IperfOptions, silent).run()).toBe(0);
+/** @returns the errors that were told. */
+async function run(line: string): Promise<string[]> {
+  const errors: string[] = [];
+  const silent = {
+    isTerminal: false,
+    lines: () => {},
+    live: () => {},
+    error: (text: string) => void errors.push(text),
+  };
+  const code = await new IperfRun(parseOptions(line.split(' ')) as IperfOptions, silent).run();
+  expect(code).toBe(errors.length === 0 ? 0 : 1);
+  return errors;
 }
 
 const flagsOf = (info: number): number => (info >>> 8) & 0xff;
@@ -86,7 +97,7 @@ describe('a flow log shows the whole life of a flow at both ends', () => {
     ['reverse', '-R -n 50K', 1],
   ])('on virtual time, %s', async (_, line, connections) => {
     const path = join(directory, 'run.qflow');
-    await run(`--machine virtual ${line} --flow-log ${path}`);
+    expect(await run(`--machine virtual ${line} --flow-log ${path}`)).toEqual([]);
     expectWholeLives(path, connections);
   });
 
@@ -100,4 +111,21 @@ describe('a flow log shows the whole life of a flow at both ends', () => {
     },
     30_000,
   );
+});
+
+describe('a flow log of a run that failed', () => {
+  it('is whole, and says what every domain saw of the failure', async () => {
+    const path = join(directory, 'run.qflow');
+    const [error] = await run(`--machine virtual -t 1 --loss 100 --flow-log ${path}`);
+    expect(error).toMatch(/^client: connect EHOSTUNREACH/);
+    const { flows, sources, problems } = readTrace(readFileSync(path));
+    expect(problems).toEqual([]);
+    expect(flows.map((flow) => states(flow).at(-1))).toEqual([CLOSED]);
+    const { events, source } = flows[0]!;
+    const row = events.kind.indexOf(EVENT_ERROR);
+    expect(sources.find(({ id }) => id === source)!.strings[events.a[row]!]).toBe('EHOSTUNREACH');
+    expect(sources.map(({ name }) => name)).toEqual(['Domain-0', 'server', 'client']);
+    for (const { machine } of sources) expect(machine.rows).toBeGreaterThan(0);
+    expect(sources[0]!.machine.kind).toContain(MACHINE_DROP);
+  });
 });

@@ -47,7 +47,7 @@ export class Traffic implements StreamHost {
   /**
    * @param netfronts of the domain, for their counters.
    * @param onGo the other end is ready, too.
-   * @param onExit the domain is about to end: all flows of the test are over, at both ends.
+   * @param onExit the domain is about to end: all flows of the test are over, at both ends, or the test has failed.
    */
   constructor(kernel: Kernel, args: TrafficArgs, netfronts: readonly Netfront[], onGo: () => void, onExit: () => void) {
     this.#kernel = kernel;
@@ -235,6 +235,7 @@ export class Traffic implements StreamHost {
     this.#ended = true;
     const { serverIp, port } = this.#args;
     this.post({ type: 'failed', message: `connect ${dead.error} ${serverIp}:${port}` });
+    this.#onExit();
     this.#kernel.exit(1);
   }
 
