@@ -84,7 +84,7 @@ button.entry:hover { color: var(--text); }
 .events-head { display: flex; justify-content: space-between; padding: 8px 12px; }
 .events-at { font-size: 12px; color: var(--faint); }
 .events-scroll { flex: 1; overflow: auto; position: relative; }
-.events table { border-collapse: collapse; width: 100%; font-size: 11.5px; table-layout: fixed; }
+.events table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 11.5px; table-layout: fixed; }
 .events th { position: sticky; top: 0; background: var(--card); text-align: left; font-weight: 500; color: var(--faint); padding: 2px 6px; }
 .events th:nth-child(1) { width: 84px; text-align: right; } .events th:nth-child(2) { width: 76px; } .events th:nth-child(3) { width: 134px; }
 .events td { padding: 2px 6px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; border-top: 1px solid color-mix(in srgb, var(--line) 50%, transparent); }
