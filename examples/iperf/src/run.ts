@@ -15,7 +15,7 @@ import type { LivePage } from './live.ts';
 import { BRIDGE, planMachine } from './machine-plan.ts';
 import type { IperfOptions } from './options.ts';
 import { ProcessOutput, type RunOutput } from './output.ts';
-import { flowLogPath, OutputFile } from './output-file.ts';
+import { flowLogPath, type OutputFile, openOutput, openStream } from './output-file.ts';
 import { type DomainMessage, type DomainRole, type OffloadCounts, planStreams, type StreamPlan } from './protocol.ts';
 import { jsonFailure, jsonReport } from './report-json.ts';
 import { liveLine, TextReport } from './report-text.ts';
@@ -102,14 +102,14 @@ export class IperfRun {
     if (pcap !== undefined && pcap === flowLog) {
       throw new UsageError(`--pcap and --flow-log both name ${pcap}: give each its own file`);
     }
-    if (pcap !== undefined) this.#pcap = OutputFile.open('--pcap', pcap);
+    if (pcap !== undefined) this.#pcap = openOutput('--pcap', pcap);
     if (flowLog === undefined) return;
     if (isTrace(flowLog)) {
-      this.#traceOutput = OutputFile.openStream('--flow-log', flowLog);
+      this.#traceOutput = openStream('--flow-log', flowLog);
       return;
     }
     this.#plans.forEach(({ id }, index) => {
-      this.#flowLogs.set(id, OutputFile.open('--flow-log', flowLogPath(flowLog, index)));
+      this.#flowLogs.set(id, openOutput('--flow-log', flowLogPath(flowLog, index)));
     });
   }
 

@@ -1,17 +1,21 @@
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { flowLogPath, OutputFile } from '../src/output-file.ts';
+import { flowLogPath, openOutput } from '../src/output-file.ts';
 import { UsageError } from '../src/usage-error.ts';
 
 let directory: string;
@@ -21,10 +25,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-describe('OutputFile', () => {
+describe('openOutput', () => {
   it('gives the file its name only when it is whole', () => {
     const path = join(directory, 'run.log');
-    const file = OutputFile.open('--flow-log', path);
+    const file = openOutput('--flow-log', path);
     file.write('one ');
     file.write(new Uint8Array([0x74, 0x77, 0x6f]));
     expect(existsSync(path)).toBe(false);
@@ -38,7 +42,7 @@ describe('OutputFile', () => {
   it('leaves an older file and nothing else when it is discarded', () => {
     const path = join(directory, 'run.log');
     writeFileSync(path, 'older');
-    const file = OutputFile.open('--flow-log', path);
+    const file = openOutput('--flow-log', path);
     file.write('half');
     file.discard();
     file.discard();
@@ -47,10 +51,25 @@ describe('OutputFile', () => {
   });
 
   it('writes straight to what is no regular file', () => {
-    const file = OutputFile.open('--pcap', '/dev/null');
+    const file = openOutput('--pcap', '/dev/null');
     file.write('gone');
     file.commit();
     expect(existsSync('/dev/null')).toBe(true);
+  });
+
+  it('writes to where a link leads, also to what the shell has opened', () => {
+    symlinkSync('run.log', join(directory, 'link.log'));
+    const file = openOutput('--flow-log', join(directory, 'link.log'));
+    file.write('whole');
+    file.commit();
+    expect(readlinkSync(join(directory, 'link.log'))).toBe('run.log');
+    expect(readFileSync(join(directory, 'run.log'), 'utf8')).toBe('whole');
+    const descriptor = openSync(join(directory, 'shell.log'), 'a');
+    const open = openOutput('--pcap', `/proc/self/fd/${descriptor}`);
+    open.write('one');
+    open.commit();
+    closeSync(descriptor);
+    expect(readFileSync(join(directory, 'shell.log'), 'utf8')).toBe('one');
   });
 
   it('says in one line why a file cannot be written', () => {
@@ -58,7 +77,10 @@ describe('OutputFile', () => {
     writeFileSync(join(directory, 'plain'), '');
     const cases: [string, RegExp][] = [
       [join(directory, 'there'), /is a directory: give the name of a file/],
-      [join(directory, 'missing', 'run.log'), /missing does not exist: create it or give another file/],
+      [
+        join(directory, 'missing', 'run.log'),
+        /^--pcap .*run\.log cannot be written: the directory .*missing does not exist$/,
+      ],
       [join(directory, 'plain', 'run.log'), /not a directory/],
       [join(directory, `${'x'.repeat(300)}.log`), /too long/],
     ];
@@ -67,8 +89,8 @@ describe('OutputFile', () => {
       cases.push([join(directory, 'there', 'run.log'), /permission denied/]);
     }
     for (const [path, message] of cases) {
-      expect(() => OutputFile.open('--pcap', path)).toThrow(UsageError);
-      expect(() => OutputFile.open('--pcap', path)).toThrow(message);
+      expect(() => openOutput('--pcap', path)).toThrow(UsageError);
+      expect(() => openOutput('--pcap', path)).toThrow(message);
     }
     expect(readdirSync(directory).sort()).toEqual(['plain', 'there']);
   });

@@ -16,6 +16,8 @@ import {
 import { dirname, isAbsolute } from 'node:path';
 import { UsageError } from './usage-error.ts';
 
+export { UsageError };
+
 /** Names of what the process has open. */
 const DESCRIPTORS = /^\/(dev\/(stdin|stdout|stderr|fd\/\d+)|proc\/[^/]+\/(task\/\d+\/)?fd\/\d+)$/;
 const PERMISSIONS = 0o777;
@@ -67,8 +69,23 @@ export class OutputFile {
     }
   }
 
+  /**
+   * As `open`, for a file that is of use at every instant: it has its own name from the start, and stays whatever happens.
+   * @throws UsageError in one line when it cannot be written.
+   */
+  static openStream(path: string): OutputFile {
+    try {
+      if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+        throw new UsageError(`${path} is a directory: give the name of a file`);
+      return new OutputFile(path, path, undefined, openSync(path, 'w'));
+    } catch (error) {
+      throw cannotBeWritten(path, error);
+    }
+  }
+
   /** Appends. @throws Error of node:fs when the disk will not take it. */
-  write(bytes: Uint8Array): void {
+  write(content: string | Uint8Array): void {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     for (let done = 0; done < bytes.byteLength; ) {
       try {
         done += writeSync(this.#descriptor, bytes, done);

@@ -6,7 +6,7 @@ import { UsageError } from '../usage-error.ts';
 export function writeOutput(path: string, content: string | Uint8Array): void {
   const file = OutputFile.open(path);
   try {
-    file.write(typeof content === 'string' ? Buffer.from(content) : content);
+    file.write(content);
     file.commit();
   } catch (error) {
     throw error instanceof Error && 'code' in error ? cannotBeWritten(path, error) : error;
