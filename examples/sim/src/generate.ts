@@ -27,6 +27,7 @@ export function generate(seed: number): Scenario {
   for (let i = 0; i < flowCount; i++) flows.push(flow(draw, spanUs, flowCount, limited));
   const scenario: Mutable<Scenario> = { seed, mtu, forth, back, disturbances, flows };
   if (draw.chance(0.35)) scenario.offload = draw.pick(['checksum', 'gso', 'gso']);
+  if (draw.chance(0.25)) scenario.ringFrames = draw.log(1, 64);
   return scenario;
 }
 

@@ -9,6 +9,8 @@ export interface Scenario {
   readonly mtu: number;
   /** What the devices do for TCP; default nothing. The cable carries ordinary frames all the same. */
   readonly offload?: 'checksum' | 'gso';
+  /** Frames that each device may have on the way before it is full; default more than ever wait. */
+  readonly ringFrames?: number;
   /** The link from host a to host b, and back, while nothing disturbs it. */
   readonly forth: ImpairmentOptions;
   readonly back: ImpairmentOptions;

@@ -60,7 +60,9 @@ export class Simulation {
     const impair = [this.#weather.forth, this.#weather.back] as const;
     const gso = scenario.offload === 'gso';
     const offload = { checksum: gso || scenario.offload === 'checksum', gso };
-    const [left, right] = createPipe({ memory, pages: pages.link, clock, timers, mtu: scenario.mtu, impair, offload });
+    const { mtu, ringFrames } = scenario;
+    const ring = ringFrames === undefined ? {} : { ringFrames };
+    const [left, right] = createPipe({ memory, pages: pages.link, clock, timers, mtu, impair, offload, ...ring });
     this.meters = [new Meter(wrap(left, time)), new Meter(wrap(right, time))];
     const host = { memory, clock, timers };
     const { seed } = scenario;
