@@ -119,6 +119,14 @@ export class Arp {
     if (this.#table.find(ip) === undefined) this.#waitingEntry(ip, nowUs);
   }
 
+  /**
+   * Packets whose neighbour is known by now wait for room in the device: younger ones must not pass them, so nothing else
+   * is to be sent before `transmitReady`.
+   */
+  get isBlocked(): boolean {
+    return this.#waiting.isBlocked;
+  }
+
   /** The device has room again. */
   transmitReady(): void {
     this.#waiting.transmitReady();

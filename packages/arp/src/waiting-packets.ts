@@ -7,6 +7,8 @@ import type { ArpStats } from './stats.ts';
 export class WaitingPackets {
   /** Resolved entries whose packets met a full device. */
   readonly #blocked = new Set<ArpEntry>();
+  /** Whether there are any: asked for with every packet that is sent. */
+  isBlocked = false;
   readonly #pool: PendingPool;
   readonly #port: ArpPort;
   readonly #stats: ArpStats;
@@ -48,6 +50,7 @@ export class WaitingPackets {
     while (entry.pendingCount > 0) {
       if (!this.#port.sendPending(entry, this.#pool.headAddr(entry), this.#pool.headBytes(entry))) {
         this.#blocked.add(entry);
+        this.isBlocked = true;
         return;
       }
       this.#pool.removeHead(entry);
@@ -58,7 +61,7 @@ export class WaitingPackets {
   /** The device has room again. */
   transmitReady(): void {
     for (const entry of this.#blocked) {
-      this.#blocked.delete(entry);
+      this.#unblock(entry);
       this.drain(entry);
       if (this.#blocked.has(entry)) return;
     }
@@ -74,7 +77,7 @@ export class WaitingPackets {
 
   /** Nothing may wait on an entry any more that is forgotten. */
   forget(entry: ArpEntry): void {
-    this.#blocked.delete(entry);
+    this.#unblock(entry);
     while (entry.pendingCount > 0) this.dropOldest(entry);
   }
 
@@ -86,6 +89,11 @@ export class WaitingPackets {
 
   close(): void {
     this.#pool.close();
+  }
+
+  #unblock(entry: ArpEntry): void {
+    this.#blocked.delete(entry);
+    this.isBlocked = this.#blocked.size > 0;
   }
 
   #longestQueue(unresolved: Iterable<ArpEntry>): ArpEntry | undefined {

@@ -103,10 +103,13 @@ describe('resolving', () => {
     for (let i = 1; i <= 3; i++) h.enqueue(PEER_IP, i);
     h.packet(ARP_REPLY, PEER_MAC, PEER_IP, MY_MAC, MY_IP);
     expect(h.delivered.map((d) => d.first)).toEqual([1]);
+    expect(h.arp.isBlocked).toBe(true);
     h.arp.transmitReady();
     expect(h.delivered.length).toBe(1);
+    expect(h.arp.isBlocked).toBe(true);
     h.room = 5;
     h.arp.transmitReady();
+    expect(h.arp.isBlocked).toBe(false);
     expect(h.delivered.map((d) => d.first)).toEqual([1, 2, 3]);
   });
 

@@ -64,7 +64,10 @@ export class Path implements TcpPath {
   }
 
   reserve(tcpBytes: number, flow: number): number {
-    const packet = this.#interface.netif.allocate(HEADERS_BYTES + tcpBytes, flow);
+    const via = this.#interface;
+    // What waits there met a full device, and may be older segments of the same connection.
+    if (via.arp.isBlocked) return 0;
+    const packet = via.netif.allocate(HEADERS_BYTES + tcpBytes, flow);
     if (packet === null) return 0;
     this.#packet = packet;
     return packet.addr + HEADERS_BYTES;
@@ -76,6 +79,7 @@ export class Path implements TcpPath {
 
   reserveHeader(headerBytes: number, pieces: number, flow: number): number {
     const via = this.#interface;
+    if (via.arp.isBlocked) return 0;
     const packet = via.netif.lending!.allocate(HEADERS_BYTES + headerBytes, pieces, flow);
     if (packet === null) return 0;
     this.#packet = packet;

@@ -1,3 +1,5 @@
+import { seededRandom } from '@qanat/clock';
+import { Impairment } from '@qanat/link';
 import { describe, expect, it } from 'vitest';
 import type { Flow } from '../src/index.ts';
 import { createPair } from './pair.ts';
@@ -97,5 +99,27 @@ describe('found by simulation', () => {
     pair.a.close();
     pair.b.close();
     expect(pair.time.timers.size).toBe(0);
+  });
+
+  it('what waited for its neighbour, and then for room in the device, is not passed by younger segments', () => {
+    const back = new Impairment({ down: true }, seededRandom(1));
+    const pair = createPair({ ringFrames: 2, impair: [undefined, back] });
+    const accepted: Flow[] = [];
+    pair.b.listen({
+      port: 1,
+      onFlow: (flow) => {
+        accepted.push(flow);
+        flow.onEnd = () => flow.close();
+      },
+    });
+    const flows = Array.from({ length: 4 }, () => pair.a.connect({ host: pair.addressB, port: 1 }));
+    for (const flow of flows) flow.shutdown();
+    // Each SYN is sent again before ARP has its answer: the second one comes right after the first, not after the FIN.
+    pair.time.run(SECOND / 2);
+    back.change({});
+    pair.time.run(5 * SECOND);
+    expect(accepted).toHaveLength(flows.length);
+    expect(flows.map(({ state }) => state)).toEqual(flows.map(() => 'TIME-WAIT'));
+    expect(pair.a.stats().OutRsts + pair.b.stats().OutRsts).toBe(0);
   });
 });
