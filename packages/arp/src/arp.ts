@@ -120,8 +120,8 @@ export class Arp {
   }
 
   /**
-   * Packets whose neighbour is known by now wait for room in the device: younger ones must not pass them, so nothing else
-   * is to be sent before `transmitReady`.
+   * Whether packets whose neighbour is known by now wait for room in the device. Who minds the order of its packets sends
+   * nothing before `transmitReady`.
    */
   get isBlocked(): boolean {
     return this.#waiting.isBlocked;

@@ -7,8 +7,6 @@ import type { ArpStats } from './stats.ts';
 export class WaitingPackets {
   /** Resolved entries whose packets met a full device. */
   readonly #blocked = new Set<ArpEntry>();
-  /** Whether there are any: asked for with every packet that is sent. */
-  isBlocked = false;
   readonly #pool: PendingPool;
   readonly #port: ArpPort;
   readonly #stats: ArpStats;
@@ -19,6 +17,11 @@ export class WaitingPackets {
     this.#port = port;
     this.#stats = stats;
     this.#maxPerEntry = maxPerEntry;
+  }
+
+  /** Whether some wait for room in the device only. */
+  get isBlocked(): boolean {
+    return this.#blocked.size > 0;
   }
 
   /** Packets that wait now. */
@@ -50,7 +53,6 @@ export class WaitingPackets {
     while (entry.pendingCount > 0) {
       if (!this.#port.sendPending(entry, this.#pool.headAddr(entry), this.#pool.headBytes(entry))) {
         this.#blocked.add(entry);
-        this.isBlocked = true;
         return;
       }
       this.#pool.removeHead(entry);
@@ -61,7 +63,7 @@ export class WaitingPackets {
   /** The device has room again. */
   transmitReady(): void {
     for (const entry of this.#blocked) {
-      this.#unblock(entry);
+      this.#blocked.delete(entry);
       this.drain(entry);
       if (this.#blocked.has(entry)) return;
     }
@@ -77,7 +79,7 @@ export class WaitingPackets {
 
   /** Nothing may wait on an entry any more that is forgotten. */
   forget(entry: ArpEntry): void {
-    this.#unblock(entry);
+    this.#blocked.delete(entry);
     while (entry.pendingCount > 0) this.dropOldest(entry);
   }
 
@@ -89,11 +91,6 @@ export class WaitingPackets {
 
   close(): void {
     this.#pool.close();
-  }
-
-  #unblock(entry: ArpEntry): void {
-    this.#blocked.delete(entry);
-    this.isBlocked = this.#blocked.size > 0;
   }
 
   #longestQueue(unresolved: Iterable<ArpEntry>): ArpEntry | undefined {

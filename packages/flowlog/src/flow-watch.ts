@@ -142,7 +142,7 @@ export class FlowWatch implements TcpObserver, OpenRun {
     options: ObservedOptions,
   ): void {
     if (!this.isOn) return;
-    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
+    const timeUs = this.#timeAfterRuns(nowUs);
     if (options.sackCount > 0) this.#sacks(options);
     const info = segmentInfo(false, flags, reason, options.hasTimestamps, options.sackCount);
     this.#segment(ENTRY_IS_SENT_SINGLE, info, timeUs, delayUs, seq, ack, bytes, window, options);
@@ -160,7 +160,7 @@ export class FlowWatch implements TcpObserver, OpenRun {
     options: ObservedOptions,
   ): void {
     if (!this.isOn) return;
-    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
+    const timeUs = this.#timeAfterRuns(nowUs);
     if (options.sackCount > 0) this.#sacks(options);
     const info = segmentInfo(true, flags, 0, options.hasTimestamps, options.sackCount);
     this.#segment(ENTRY_IS_RECEIVED, info, timeUs, arrivedUs, seq, ack, bytes, window, options);
@@ -180,7 +180,7 @@ export class FlowWatch implements TcpObserver, OpenRun {
     state: TimedState,
   ): void {
     if (!this.isOn) return;
-    if (this.#run !== undefined || this.#order.open !== undefined) this.#endRuns(0);
+    this.#timeAfterRuns(0);
     const { journal } = this;
     const at = journal.claim(ENTRY_WORDS);
     const { words, doubles } = journal;
@@ -240,20 +240,20 @@ export class FlowWatch implements TcpObserver, OpenRun {
 
   windowUpdated(nowUs: number, window: WindowState): void {
     if (!this.isOn) return;
-    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
+    const timeUs = this.#timeAfterRuns(nowUs);
     this.#window(timeUs, window);
   }
 
   settled(nowUs: number, state: TimerState): void {
     if (!this.isOn) return;
-    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
+    const timeUs = this.#timeAfterRuns(nowUs);
     const look = lookAt(state);
     if (look !== this.#look) this.#changed(timeUs, look, state);
   }
 
   happened(nowUs: number, kind: number, a: number, b: number): void {
     if (!this.isOn) return;
-    const timeUs = this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
+    const timeUs = this.#timeAfterRuns(nowUs);
     if (kind === EVENT_TIMER_FIRED) this.#fired(a);
     const { journal } = this;
     const at = journal.claim(ENTRY_WORDS);
@@ -364,6 +364,11 @@ export class FlowWatch implements TcpObserver, OpenRun {
     const state = this.#run!;
     this.#stampRun(state);
     return state.stampMark();
+  }
+
+  /** As `#endRuns`, where there are any: mostly there are none. */
+  #timeAfterRuns(nowUs: number): number {
+    return this.#run === undefined && this.#order.open === undefined ? nowUs : this.#endRuns(nowUs);
   }
 
   /**

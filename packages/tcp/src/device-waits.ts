@@ -17,8 +17,6 @@ export class DeviceWaits {
   #lines: TxLine[] = [];
   /** Connections in all lines. */
   #refused = 0;
-  /** The one whose turn it is. */
-  #trying: Connection | undefined;
   /** Those whose memory packets under way refer to, though it is not needed any more. */
   #awaiting: Connection[] = [];
 
@@ -35,11 +33,13 @@ export class DeviceWaits {
   block(c: Connection): void {
     if (c.txBlocked) return;
     c.txBlocked = true;
-    if (c !== this.#trying) this.#join(c);
+    // Whose turn it is stands in its line still.
+    if (c.txLine === undefined) this.#join(c);
   }
 
   /** Whether others wait for what a connection would send by: then it has joined them. A bare acknowledgment goes if it fits. */
   mustWait(c: Connection): boolean {
+    if (this.#refused === 0) return false;
     const hasData = seqDiff(c.snd.end, c.sndNxt) > 0 || c.rtx.lostOut > 0 || (c.finQueued && !c.finSent);
     if (!hasData || this.#lineOf(c)?.first === undefined) return false;
     c.txBlocked = true;
@@ -77,7 +77,7 @@ export class DeviceWaits {
     for (let i = 0; i < lines.length; i++) while (this.#serveFirst(lines[i]!));
   }
 
-  /** The connection waits no more, whatever for. */
+  /** The connection waits for room no more. */
   forget(c: Connection): void {
     if (c.txLine !== undefined) this.#leave(c);
     c.txBlocked = false;
@@ -93,10 +93,8 @@ export class DeviceWaits {
   #serveFirst(line: TxLine): boolean {
     const c = line.first;
     if (c === undefined) return false;
-    this.#trying = c;
     c.txBlocked = false;
     goOn(c);
-    this.#trying = undefined;
     const isRefused = c.txBlocked;
     const hasMoved = !line.isOf(c);
     if (isRefused && !hasMoved && c.segsOut - line.segsBefore < TURN_SEGS) return false;
@@ -111,7 +109,7 @@ export class DeviceWaits {
     let line = this.#lineOf(c);
     if (line === undefined) {
       if (this.#lines.length >= MANY_LINES) this.#lines = this.#lines.filter(({ first }) => first !== undefined);
-      line = TxLine.of(c);
+      line = new TxLine(c);
       this.#lines.push(line);
     }
     line.push(c);

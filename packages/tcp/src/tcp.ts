@@ -225,12 +225,12 @@ export class Tcp implements PassiveContext {
         if (c.touched) continue;
       }
       if (c.state !== CLOSED && c.state !== SYN_SENT && !c.txBlocked) {
-        if (this.#device.hasRefused) {
-          if (!served) this.#device.serve();
+        if (!served && this.#device.hasRefused) {
           served = true;
+          this.#device.serve();
         }
-        if (!c.txBlocked && (!this.#device.hasRefused || !this.#device.mustWait(c))) output(c);
-        else c.rearm();
+        if (this.#device.mustWait(c)) c.rearm();
+        else output(c);
       } else if (c.state !== CLOSED) c.rearm();
       if (c.state === TIME_WAIT) this.#connections.retire(c);
     }

@@ -6,27 +6,23 @@ import type { Connection } from './connection.ts';
  * themselves. As long as there are any, the device owes a `transmitReady` for that queue.
  */
 export class TxLine {
-  readonly device: object;
+  readonly #device: object;
   /** Of the device's transmit queues. */
-  readonly queue: number;
+  readonly #queue: number;
   first: Connection | undefined;
   /** What it had sent when it became the first, in segments. */
   segsBefore = 0;
   #last: Connection | undefined;
 
-  private constructor(device: object, queue: number) {
-    this.device = device;
-    this.queue = queue;
-  }
-
   /** An empty one, for what a connection sends by. */
-  static of(c: Connection): TxLine {
-    return new TxLine(c.path.device, queueOf(c));
+  constructor(c: Connection) {
+    this.#device = c.path.device;
+    this.#queue = queueOf(c);
   }
 
   /** Whether a connection sends by this queue: a device may have other ones since. */
   isOf(c: Connection): boolean {
-    return c.path.device === this.device && queueOf(c) === this.queue;
+    return c.path.device === this.#device && queueOf(c) === this.#queue;
   }
 
   push(c: Connection): void {
