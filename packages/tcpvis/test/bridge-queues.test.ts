@@ -1,21 +1,11 @@
-import {
-  flowDescriptor,
-  flowTrace,
-  MACHINE_DROP,
-  MACHINE_QUEUE,
-  MACHINE_SLEEP,
-  MachineTableBuilder,
-  sourceTrace,
-  type Trace,
-} from '@qanat/flowlog';
+import { MACHINE_DROP, MACHINE_QUEUE, MACHINE_SLEEP, MachineTableBuilder } from '@qanat/flowlog';
 import { expect, test } from 'vitest';
 import { formatValue } from '../src/draw/format.ts';
 import { legendOf } from '../src/draw/legend.ts';
 import { THEMES } from '../src/draw/theme.ts';
 import { valuesAt } from '../src/view/cursor.ts';
-import { Engine } from '../src/view/engine.ts';
 import type { PanelData } from '../src/view/panel-data.ts';
-import { storeOfTrace } from '../src/view/store.ts';
+import { engineOfMachine } from './support/machine-engine.ts';
 
 const SPEC = { kind: 'queue', flows: [0], direction: 0 } as const;
 const VIF1 = 0x100;
@@ -33,17 +23,7 @@ function bridge(): MachineTableBuilder {
   return machine;
 }
 
-async function engineOf(machine: MachineTableBuilder): Promise<Engine> {
-  const trace: Trace = {
-    sources: [sourceTrace({ id: 0, name: 'dom0', kind: 'dom0' }, { machine: machine.finish() })],
-    flows: [flowTrace(flowDescriptor({ id: 1, source: 1 }))],
-    clock: { unixEpochUs: undefined, resolutionUs: 1 },
-    problems: [],
-  };
-  const engine = new Engine(storeOfTrace(trace));
-  await engine.scan();
-  return engine;
-}
+const engineOf = (machine: MachineTableBuilder) => engineOfMachine({ id: 0, name: 'dom0', kind: 'dom0' }, machine);
 
 /** Lowest and highest of each line, by the key of its entry in the legend. */
 function ranges(data: PanelData): Record<string, readonly [number, number]> {

@@ -1,39 +1,25 @@
 import {
-  flowDescriptor,
-  flowTrace,
   MACHINE_RING_PUSH,
   MACHINE_RING_REAP,
   MACHINE_RX_REAP,
   MachineTableBuilder,
   RING_RX,
   RING_TX,
-  sourceTrace,
-  type Trace,
 } from '@qanat/flowlog';
 import { expect, test } from 'vitest';
 import { legendOf } from '../src/draw/legend.ts';
 import { THEMES } from '../src/draw/theme.ts';
 import { rowsAround, valuesAt } from '../src/view/cursor.ts';
-import { Engine } from '../src/view/engine.ts';
+import type { Engine } from '../src/view/engine.ts';
 import { type PanelData, seriesKey } from '../src/view/panel-data.ts';
-import { storeOfTrace } from '../src/view/store.ts';
+import { engineOfMachine } from './support/machine-engine.ts';
 
 const SPEC = { kind: 'rings', flows: [0], direction: 0 } as const;
 const RANGE = { t0: 0, t1: 1100, columns: 600 };
 /** Of a backend: vif3.0, queue 1. */
 const BACKEND = 0x30001;
 
-async function engineOf(machine: MachineTableBuilder): Promise<Engine> {
-  const trace: Trace = {
-    sources: [sourceTrace({ id: 1, name: 'client', kind: 'domain' }, { machine: machine.finish() })],
-    flows: [flowTrace(flowDescriptor({ id: 1, source: 1 }))],
-    clock: { unixEpochUs: undefined, resolutionUs: 1 },
-    problems: [],
-  };
-  const engine = new Engine(storeOfTrace(trace));
-  await engine.scan();
-  return engine;
-}
+const engineOf = (machine: MachineTableBuilder) => engineOfMachine({ id: 1, name: 'client', kind: 'domain' }, machine);
 
 /** Rows of the rings of some queues: TX has 10 to 20 requests and `queue` more, RX has 200 to 256 pages without as many. */
 function domain(queues: readonly number[]): MachineTableBuilder {
